@@ -1,0 +1,218 @@
+package ecgridsession
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
+)
+
+// carrier brings a session's record to the browser and back: as our own cookie,
+// or through a gorilla store.
+type carrier interface {
+	// read opens what the request carries into rec.
+	read(r *http.Request, rec *record.Record) reading
+	// write sets the cookie that carries rec, fresh where the session has just
+	// started. It returns ErrSessionTooLarge where rec does not fit.
+	write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error
+	// delete sets the deletion cookie, and forgets what is stored elsewhere.
+	delete(w http.ResponseWriter, r *http.Request) error
+}
+
+// reading is what a carrier made of a request.
+type reading int
+
+const (
+	absent      reading = iota // there is no cookie of our name
+	unreadable                 // there is one, and it is not ours
+	unreachable                // the store's backend could not be asked
+	outdated                   // read, by an older key
+	current                    // read, by the first key
+)
+
+// sealedRecord seals records for one cookie name and one upstream, so that a
+// cookie of the test system is nothing to the live one.
+type sealedRecord struct {
+	ring *seal.Ring
+	ad   []byte
+}
+
+func newSealedRecord(keys [][]byte, cookie string, upstream origin) (sealedRecord, error) {
+	ring, err := seal.NewRing(keys, "session cookie")
+	if err != nil {
+		return sealedRecord{}, err
+	}
+	// A cookie name holds no NUL, so no two pairs run together.
+	return sealedRecord{ring: ring, ad: []byte(cookie + "\x00" + upstream.String())}, nil
+}
+
+func (s sealedRecord) seal(rec *record.Record) string {
+	return s.ring.SealText(rec.Append(nil), s.ad)
+}
+
+func (s sealedRecord) open(value string, rec *record.Record) reading {
+	plain, byFirst, err := s.ring.OpenText(nil, value, s.ad)
+	switch {
+	case err != nil || record.Parse(plain, rec) != nil:
+		return unreadable
+	case byFirst:
+		return current
+	default:
+		return outdated
+	}
+}
+
+// cookieCarrier is the default: from the Cookie header straight to the record.
+type cookieCarrier struct {
+	sealed  sealedRecord
+	name    string
+	options sessions.Options
+}
+
+func (c *cookieCarrier) read(r *http.Request, rec *record.Record) reading {
+	var found [maxSameName]string
+	values, ok := cookieValues(found[:0], r.Header, c.name)
+	if !ok {
+		return unreadable
+	}
+	verdict := absent
+	for _, value := range values {
+		var candidate record.Record
+		opened := unreadable
+		// Before any decoding, so that a megabyte costs what a byte does.
+		if len(c.name)+len(value) <= maxCookie {
+			opened = c.sealed.open(value, &candidate)
+		}
+		switch {
+		case opened == unreadable:
+			verdict = max(verdict, unreadable)
+		case verdict == outdated || verdict == current:
+			// Two that open: somebody tossed one of them at the browser, and
+			// nothing says which.
+			return unreadable
+		default:
+			verdict, *rec = opened, candidate
+		}
+	}
+	return verdict
+}
+
+func (c *cookieCarrier) write(w http.ResponseWriter, _ *http.Request, rec *record.Record, _ bool) error {
+	value := c.sealed.seal(rec)
+	if len(c.name)+len(value) > maxCookie {
+		return ErrSessionTooLarge
+	}
+	setCookie(w.Header(), c.name, cookieLine(c.name, value, &c.options))
+	return nil
+}
+
+func (c *cookieCarrier) delete(w http.ResponseWriter, _ *http.Request) error {
+	setCookie(w.Header(), c.name, deletionCookie(c.name, &c.options))
+	return nil
+}
+
+// storeCarrier keeps the sealed record as one string value in a gorilla store,
+// whose backend so sees no plaintext.
+type storeCarrier struct {
+	sealed   sealedRecord
+	store    sessions.Store
+	name     string
+	options  sessions.Options
+	lifetime time.Duration
+}
+
+// storeValue is the key of our one value in the store's session.
+const storeValue = "ecgridsession"
+
+func (c *storeCarrier) read(r *http.Request, rec *record.Record) reading {
+	stored, err := c.store.New(r, c.name)
+	if err != nil {
+		var decoding securecookie.Error
+		if errors.As(err, &decoding) && decoding.IsDecode() || errors.Is(err, os.ErrNotExist) {
+			return unreadable
+		}
+		return unreachable
+	}
+	if stored == nil || stored.IsNew {
+		return absent
+	}
+	value, ok := stored.Values[storeValue].(string)
+	if !ok {
+		return unreadable
+	}
+	return c.sealed.open(value, rec)
+}
+
+func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error {
+	session := sessions.NewSession(c.store, c.name)
+	session.IsNew = true
+	if present, err := c.store.New(r, c.name); err == nil && present != nil && !present.IsNew {
+		if !fresh {
+			session = present
+		} else if err := c.forget(r, present); err != nil {
+			// The same id would let whoever knew it before sign-in share the
+			// session (ASVS 5.0, 7.2.4).
+			return err
+		}
+	}
+	options := c.options
+	// Several stores take MaxAge 0 for a deletion.
+	options.MaxAge = int(c.lifetime / time.Second)
+	session.Options = &options
+	session.Values[storeValue] = c.sealed.seal(rec)
+
+	// Aside first: a store may set its cookie and then fail, or set one that
+	// browsers drop for its length.
+	aside := headerOnly{}
+	if err := c.store.Save(r, aside, session); err != nil {
+		return fmt.Errorf("ecgridsession: the session store failed: %w", err)
+	}
+	line := lastCookieLine(http.Header(aside), c.name)
+	pair, _, _ := strings.Cut(line, ";")
+	switch {
+	case line == "":
+		return fmt.Errorf("ecgridsession: the session store set no cookie")
+	case len(pair)-len("=") > maxCookie:
+		return ErrSessionTooLarge
+	}
+	setCookie(w.Header(), c.name, line)
+	return nil
+}
+
+func (c *storeCarrier) delete(w http.ResponseWriter, r *http.Request) error {
+	// The line is ours, whatever the store does: gorilla's own deletion still
+	// carries the values.
+	setCookie(w.Header(), c.name, deletionCookie(c.name, &c.options))
+	present, err := c.store.New(r, c.name)
+	if err != nil || present == nil || present.IsNew {
+		return nil // there is no row to be found by this cookie
+	}
+	return c.forget(r, present)
+}
+
+// forget removes the row of a session from the store's backend.
+func (c *storeCarrier) forget(r *http.Request, session *sessions.Session) error {
+	session.Values = make(map[any]any)
+	options := c.options
+	options.MaxAge = -1
+	session.Options = &options
+	if err := c.store.Save(r, headerOnly{}, session); err != nil {
+		return fmt.Errorf("ecgridsession: the session store kept its row: %w", err)
+	}
+	return nil
+}
+
+// headerOnly is a ResponseWriter that goes nowhere.
+type headerOnly http.Header
+
+func (h headerOnly) Header() http.Header         { return http.Header(h) }
+func (h headerOnly) Write(p []byte) (int, error) { return len(p), nil }
+func (h headerOnly) WriteHeader(int)             {}

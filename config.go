@@ -1,0 +1,283 @@
+package ecgridsession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
+	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
+)
+
+// Config is everything that can be said about a [Middleware]. Only Keys must be
+// set; the zero value of every other field is a default that holds in
+// production. New copies it, so later changes have no effect. It redacts itself
+// when printed, logged or marshalled.
+type Config struct {
+	// Upstream is ECGrid's base URL, with a path where the API lives under one.
+	// Default "https://rest.ecgrid.io". Plain http is taken for loopback hosts
+	// only: anywhere else the network would read the token.
+	Upstream string
+
+	// Keys are 32 random bytes each. The first seals, all of them open.
+	// Required, and the same in every replica. To rotate: add the new key last
+	// everywhere, then put it first everywhere, and drop the old one when
+	// Lifetime has passed.
+	Keys [][]byte
+
+	// Store keeps the session, as one sealed value, in any gorilla store.
+	// Default: a cookie of our own on Keys, bound to CookieName and Upstream,
+	// several times faster to open.
+	Store sessions.Store
+
+	// Ledger knows what a cookie cannot: which sessions have ended. Default
+	// NewMemoryLedger(), which is right for one process; replicas need one that
+	// they share.
+	Ledger Ledger
+
+	// CookieName is the name of the session cookie. Default "__Host-ecgrid",
+	// and "ecgrid-dev" with InsecureCookie. Without InsecureCookie it must
+	// begin with "__Host-", by which browsers keep sibling domains from
+	// setting it (RFC 6265bis, 4.1.3.2).
+	CookieName string
+
+	// SameSite is http.SameSiteLaxMode, the default, or http.SameSiteStrictMode.
+	// With Strict a link from another site arrives without the session.
+	SameSite http.SameSite
+
+	// InsecureCookie leaves out Secure and the "__Host-" prefix, for
+	// development over plain http. Sign-in fails on a connection that did not
+	// come in over a loopback address.
+	InsecureCookie bool
+
+	// IdleTimeout ends a session after so long without a request. Default 30
+	// minutes.
+	IdleTimeout time.Duration
+
+	// Lifetime ends a session however busy it is. Default 8 hours.
+	Lifetime time.Duration
+
+	// RefreshBefore is how long before its expiry a token is refreshed. Default
+	// 2 minutes; never more than half of the token's life.
+	RefreshBefore time.Duration
+
+	// CredentialInLedger keeps bearer tokens in the ledger, not in the cookie.
+	// API keys, which outlive the session, are always kept there.
+	CredentialInLedger bool
+
+	// LoginURL is where Require sends a browser that is not signed in. Default
+	// "/login". A path on this site.
+	LoginURL string
+
+	// LogoutURL is where the sign-out button posts to; never a target of
+	// return_to. Default "/logout". A path on this site.
+	LogoutURL string
+
+	// AfterLogin and AfterLogout are where the browser goes next. Default "/".
+	// Paths on this site.
+	AfterLogin, AfterLogout string
+
+	// TrustedOrigins are further origins ("https://www.example.com") whose
+	// pages may post to sign-in and sign-out. Default none: this site only.
+	TrustedOrigins []string
+
+	// LoginField is the name of the login field in the call to ECGrid, whose
+	// documentation gives two. Default "login"; the other is "email".
+	LoginField string
+
+	// BaseTransport makes our own calls to ECGrid. Default: a private clone of
+	// http.DefaultTransport with bounds on what is read. It must not follow
+	// redirects itself.
+	BaseTransport http.RoundTripper
+
+	// AuthTimeout bounds one call to sign in, refresh or ask whose a credential
+	// is. Default 5 seconds.
+	AuthTimeout time.Duration
+
+	// LogoutTimeout bounds the call to ECGrid within the user's sign-out; what
+	// is not done by then goes on in the background. Default 3 seconds.
+	LogoutTimeout time.Duration
+
+	// LedgerTimeout bounds one call of the Ledger. Default 200 milliseconds.
+	LedgerTimeout time.Duration
+
+	// ErrorHandler answers where a handler of this package cannot do what was
+	// asked. Default: a page for browsers and JSON for scripts, both without
+	// detail. The headers, cookies among them, are set before it is called.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, status int, err error)
+
+	// Logger gets what an operator needs to know. Default slog.Default() at the
+	// time of New.
+	Logger *slog.Logger
+
+	// OnEvent is called synchronously for each Event, before the answer is
+	// written. A panic in it is contained. It may be called concurrently.
+	OnEvent func(context.Context, Event)
+}
+
+// String gives the fields that name the deployment, and of the keys only how
+// many there are.
+func (c Config) String() string {
+	upstream := "[not a URL]"
+	// The URL may hold a password until New has refused it.
+	if u, err := url.Parse(c.Upstream); err == nil {
+		upstream = u.Redacted()
+	}
+	return fmt.Sprintf("ecgridsession.Config{Upstream: %q, CookieName: %q, Keys: [%d redacted]}",
+		upstream, c.CookieName, len(c.Keys))
+}
+
+// GoString is String.
+func (c Config) GoString() string { return c.String() }
+
+// Format writes String for every verb.
+func (c Config) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// LogValue implements [slog.LogValuer] with String.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalText implements [encoding.TextMarshaler] with String, so JSON gets
+// the same as a string. It returns no error.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// withDefaults fills in what was left zero.
+func (c Config) withDefaults() Config {
+	c.Upstream = orDefault(c.Upstream, "https://rest.ecgrid.io")
+	if c.Ledger == nil {
+		c.Ledger = NewMemoryLedger()
+	}
+	if c.CookieName == "" {
+		c.CookieName = "__Host-ecgrid"
+		if c.InsecureCookie {
+			c.CookieName = "ecgrid-dev"
+		}
+	}
+	if c.SameSite == 0 {
+		c.SameSite = http.SameSiteLaxMode
+	}
+	c.IdleTimeout = orDefault(c.IdleTimeout, 30*time.Minute)
+	c.Lifetime = orDefault(c.Lifetime, 8*time.Hour)
+	c.RefreshBefore = orDefault(c.RefreshBefore, 2*time.Minute)
+	c.LoginURL = orDefault(c.LoginURL, "/login")
+	c.LogoutURL = orDefault(c.LogoutURL, "/logout")
+	c.AfterLogin = orDefault(c.AfterLogin, "/")
+	c.AfterLogout = orDefault(c.AfterLogout, "/")
+	c.LoginField = orDefault(c.LoginField, "login")
+	c.AuthTimeout = orDefault(c.AuthTimeout, 5*time.Second)
+	c.LogoutTimeout = orDefault(c.LogoutTimeout, 3*time.Second)
+	c.LedgerTimeout = orDefault(c.LedgerTimeout, 200*time.Millisecond)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+// check returns every fault of a Config whose defaults are filled in, and what
+// it parsed on the way.
+func (c Config) check() (origin, *http.CrossOriginProtection, error) {
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("ecgridsession: Config."+format, args...))
+	}
+
+	upstream, err := parseOrigin(c.Upstream)
+	if err != nil {
+		fault("Upstream: %w", err)
+	}
+	for _, err := range seal.Check(c.Keys) {
+		fault("Keys: %w", err)
+	}
+	if err := checkCookieName(c.CookieName, c.InsecureCookie); err != nil {
+		fault("CookieName: %w", err)
+	}
+	if c.SameSite != http.SameSiteLaxMode && c.SameSite != http.SameSiteStrictMode {
+		fault("SameSite: must be Lax or Strict")
+	}
+	for _, limit := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"IdleTimeout", c.IdleTimeout}, {"Lifetime", c.Lifetime}, {"RefreshBefore", c.RefreshBefore},
+		{"AuthTimeout", c.AuthTimeout}, {"LogoutTimeout", c.LogoutTimeout}, {"LedgerTimeout", c.LedgerTimeout},
+	} {
+		if limit.value < 0 {
+			fault("%s: must not be negative", limit.name)
+		}
+	}
+	for _, target := range []struct{ name, value string }{
+		{"LoginURL", c.LoginURL}, {"LogoutURL", c.LogoutURL},
+		{"AfterLogin", c.AfterLogin}, {"AfterLogout", c.AfterLogout},
+	} {
+		if !localpath.Valid(target.value) {
+			fault("%s: must be a path on this site, such as %q", target.name, "/login")
+		}
+	}
+	if c.LoginField == "password" || strings.TrimSpace(c.LoginField) != c.LoginField {
+		fault("LoginField: must be the name of the login field, %q or %q", "login", "email")
+	}
+
+	gate := http.NewCrossOriginProtection()
+	for _, trusted := range c.TrustedOrigins {
+		if err := gate.AddTrustedOrigin(trusted); err != nil {
+			fault("TrustedOrigins: %w", err)
+		}
+	}
+	return upstream, gate, errors.Join(faults...)
+}
+
+// checkCookieName holds a name to the token syntax of RFC 6265, 4.1.1, and to
+// the prefix that its attributes deserve.
+func checkCookieName(name string, insecure bool) error {
+	if (&http.Cookie{Name: name, Value: "v"}).Valid() != nil {
+		return errors.New("is not a cookie name")
+	}
+	// Browsers compare the prefix without regard to case (RFC 6265bis, 4.1.3);
+	// the exact spelling leaves no browser out.
+	if !insecure && !strings.HasPrefix(name, "__Host-") {
+		return errors.New(`must begin with "__Host-" unless InsecureCookie is set`)
+	}
+	lower := strings.ToLower(name)
+	if insecure && (strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-")) {
+		return errors.New("has a prefix that browsers refuse without Secure, and InsecureCookie is set")
+	}
+	return nil
+}
+
+// isLoopback tells whether host, without a port, names this machine itself.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// cameOverLoopback tells whether the connection ended at a loopback address of
+// this machine. Where the server does not say, as in tests with a recorder, it
+// did.
+func cameOverLoopback(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return true
+	}
+	tcp, ok := local.(*net.TCPAddr)
+	return !ok || tcp.IP.IsLoopback()
+}

@@ -1,0 +1,154 @@
+package ecgridsession
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/sessions"
+)
+
+const (
+	// maxCookie is what browsers keep of a cookie's name and value together;
+	// they drop a longer one without a word (RFC 6265bis, 5.6).
+	maxCookie = 4096
+
+	// maxCookieLine bounds one Cookie header line that is looked through at
+	// all. A browser keeps some 180 cookies of 4 KiB for a site and servers
+	// take 1 MiB of headers, so only an attack is longer.
+	maxCookieLine = 1 << 20
+
+	// maxCookies is net/http's own limit to the cookies of one request.
+	maxCookies = 3000
+
+	// maxSameName bounds how many cookies of our name are tried: a sibling
+	// domain may toss some at us, and each costs a decryption.
+	maxSameName = 4
+)
+
+// cookieValues appends to values each value that the request's cookies have
+// under name, exactly as it was sent. It gives none, and false, where there are
+// too many to be honest.
+func cookieValues(values []string, header http.Header, name string) ([]string, bool) {
+	count := 0
+	for _, line := range header["Cookie"] {
+		if len(line) > maxCookieLine {
+			return values[:0], false
+		}
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			if count++; count > maxCookies {
+				return values[:0], false
+			}
+			// RFC 6265, 4.2.1 puts one space here. Wider trimming, as of
+			// U+2000, would let "\u2000__Host-x" pass for "__Host-x".
+			pair = strings.Trim(pair, " \t")
+			if len(pair) <= len(name) || pair[len(name)] != '=' || pair[:len(name)] != name {
+				continue
+			}
+			if len(values) == maxSameName {
+				return values[:0], false
+			}
+			values = append(values, pair[len(name)+1:])
+		}
+	}
+	return values, true
+}
+
+// withoutCookie returns the Cookie lines less the pairs under name; all others
+// stay. It never changes lines itself.
+func withoutCookie(lines []string, name string) []string {
+	kept := make([]string, 0, len(lines))
+	for _, line := range lines {
+		if !strings.Contains(line, name+"=") {
+			kept = append(kept, line)
+			continue
+		}
+		var others []string
+		for pair := range strings.SplitSeq(line, ";") {
+			pair = strings.Trim(pair, " \t")
+			if pair != "" && !strings.HasPrefix(pair, name+"=") {
+				others = append(others, pair)
+			}
+		}
+		if len(others) > 0 {
+			kept = append(kept, strings.Join(others, "; "))
+		}
+	}
+	return kept
+}
+
+// setCookie puts cookie into the header as the last and only one of its name,
+// and keeps every cache from storing the answer (ASVS 5.0, 14.3.2).
+func setCookie(header http.Header, name, line string) {
+	takeBackCookie(header, name)
+	header.Add("Set-Cookie", line)
+	header.Set("Cache-Control", "no-store")
+	if !varies(header, "Cookie") {
+		header.Add("Vary", "Cookie")
+	}
+}
+
+// takeBackCookie removes what was set under name so far.
+func takeBackCookie(header http.Header, name string) {
+	lines := header["Set-Cookie"]
+	if len(lines) == 0 {
+		return
+	}
+	kept := slices.DeleteFunc(lines, func(line string) bool {
+		return strings.HasPrefix(line, name+"=")
+	})
+	if len(kept) == 0 {
+		header.Del("Set-Cookie")
+		return
+	}
+	header["Set-Cookie"] = kept
+}
+
+// lastCookieLine is the line that a browser would end up with under name, or "".
+func lastCookieLine(header http.Header, name string) string {
+	for _, line := range slices.Backward(header["Set-Cookie"]) {
+		if strings.HasPrefix(line, name+"=") {
+			return line
+		}
+	}
+	return ""
+}
+
+// varies tells whether the Vary header names field, or everything.
+func varies(header http.Header, field string) bool {
+	for _, line := range header["Vary"] {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, field) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// deletionCookie is the cookie that makes a browser drop name: the attributes
+// that it was set with, an empty value and no life left. Chromium ignores the
+// deletion of a "__Host-" cookie that lacks one of its attributes.
+func deletionCookie(name string, options *sessions.Options) string {
+	gone := *options
+	gone.MaxAge = -1
+	return cookieLine(name, "", &gone)
+}
+
+// cookieLine writes a Set-Cookie line. MaxAge is gorilla's: 0 for the browser's
+// session, negative for a deletion.
+func cookieLine(name, value string, options *sessions.Options) string {
+	return (&http.Cookie{
+		Name:        name,
+		Value:       value,
+		Path:        options.Path,
+		Domain:      options.Domain,
+		MaxAge:      options.MaxAge,
+		Secure:      options.Secure,
+		HttpOnly:    options.HttpOnly,
+		SameSite:    options.SameSite,
+		Partitioned: options.Partitioned,
+	}).String()
+}

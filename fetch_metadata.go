@@ -1,0 +1,71 @@
+package ecgridsession
+
+import (
+	"net/http"
+	"strings"
+)
+
+// What a request says of itself by Fetch Metadata (W3C, "Fetch Metadata Request
+// Headers"). Browsers send it to https and to localhost, and pages cannot forge
+// it; nothing here trusts its absence.
+
+// hasFetchMetadata tells whether the request says anything at all.
+func hasFetchMetadata(r *http.Request) bool {
+	h := r.Header
+	return h.Get("Sec-Fetch-Dest") != "" || h.Get("Sec-Fetch-Mode") != "" || h.Get("Sec-Fetch-Site") != ""
+}
+
+// isDocument tells whether the answer is to become the page of a tab.
+func isDocument(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Dest") == "document" }
+
+// isSubresource tells whether the answer is to become a part of a page, such as
+// an image or a script.
+func isSubresource(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "document", "empty":
+		return false
+	default:
+		return true
+	}
+}
+
+// isClick proves that a person on a page of this site followed a link here:
+// not another site, a prefetch, a script or an image.
+func isClick(r *http.Request) bool {
+	h := r.Header
+	return r.Method == http.MethodGet &&
+		h.Get("Sec-Fetch-Site") == "same-origin" &&
+		h.Get("Sec-Fetch-Mode") == "navigate" &&
+		h.Get("Sec-Fetch-Dest") == "document" &&
+		h.Get("Sec-Fetch-User") == "?1" &&
+		h.Get("Sec-Purpose") == ""
+}
+
+// isNavigation tells whether a browser is to show the answer, so that it can be
+// sent to another page.
+func isNavigation(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || isHTMX(r) {
+		return false
+	}
+	if hasFetchMetadata(r) {
+		return r.Header.Get("Sec-Fetch-Mode") == "navigate"
+	}
+	return acceptsHTML(r)
+}
+
+// isScript tells whether a script will read the answer, which a redirect would
+// lead to a page that it has no use for. A client that says nothing, such as
+// curl, is treated as a browser.
+func isScript(r *http.Request) bool {
+	if strings.Contains(r.Header.Get("Accept"), "application/json") && !acceptsHTML(r) {
+		return true
+	}
+	return r.Header.Get("Sec-Fetch-Dest") == "empty"
+}
+
+// isHTMX tells whether htmx sent the request: it follows HX-Redirect.
+func isHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+
+func acceptsHTML(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}

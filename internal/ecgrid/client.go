@@ -1,0 +1,215 @@
+package ecgrid
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// maxAnswerBytes bounds the body of an answer. The longest proper one holds two tokens.
+const maxAnswerBytes = 64 << 10
+
+// Client calls ECGrid's auth endpoints. It is immutable and safe for concurrent use; the zero value is not usable.
+//
+// A call is given no deadline but its context's. Every error is an [*Error].
+type Client struct {
+	base       url.URL
+	rt         http.RoundTripper
+	loginField string
+}
+
+// New returns a client of the API at base, which may have a path and whose user info, query and fragment are ignored. The
+// caller has checked it. Calls go through rt, which must not be nil and must not follow redirects by itself. loginField is
+// the field that names the user at login; "" is [DefaultLoginField].
+func New(base *url.URL, rt http.RoundTripper, loginField string) *Client {
+	if loginField == "" {
+		loginField = DefaultLoginField
+	}
+	return &Client{
+		base:       url.URL{Scheme: base.Scheme, Host: base.Host, Path: base.Path, RawPath: base.RawPath},
+		rt:         rt,
+		loginField: loginField,
+	}
+}
+
+// Login exchanges a user's name and password for a token.
+func (c *Client) Login(ctx context.Context, login, password string) (Grant, error) {
+	data, failure := c.call(ctx, pathLogin, nil, map[string]string{c.loginField: login, sendPassword: password})
+	if failure != nil {
+		failure.login = true
+		return Grant{}, failure
+	}
+	grant, ok := decodeGrant(data, time.Now())
+	if !ok {
+		return Grant{}, &Error{Status: statusSuccess, Reason: reasonIncomplete, login: true}
+	}
+	return grant, nil
+}
+
+// Refresh exchanges token for a new one, which ends the old: by refreshToken if that is not empty, else by token itself. The
+// grant's RefreshToken is the one that ECGrid gave, or refreshToken again if it gave none (RFC 6749, section 6). Whether the
+// grant is for the same user is for the caller to judge.
+func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant, error) {
+	body := map[string]string{sendRefreshToken: refreshToken}
+	if refreshToken == "" {
+		body = map[string]string{sendToken: token}
+		if token == "" {
+			return Grant{}, unsent()
+		}
+	}
+	data, failure := c.call(ctx, pathRefresh, nil, body)
+	if failure != nil {
+		return Grant{}, failure
+	}
+	grant, ok := decodeGrant(data, time.Now())
+	if !ok {
+		return Grant{}, &Error{Status: statusSuccess, Reason: reasonIncomplete}
+	}
+	// The old token is invalid once it was exchanged, so an answer that repeats it grants nothing.
+	if grant.Token == token {
+		return Grant{}, &Error{Status: statusSuccess, Reason: reasonSameToken}
+	}
+	if grant.RefreshToken == "" {
+		grant.RefreshToken = refreshToken
+	}
+	return grant, nil
+}
+
+// Logout ends the session that a names. Nil means that ECGrid confirmed it. An API key lives on after its logout.
+func (c *Client) Logout(ctx context.Context, a Auth) error {
+	data, failure := c.call(ctx, pathLogout, &a, nil)
+	if failure != nil {
+		return failure
+	}
+	// Null is documented, and anything that is not a plain no is let pass.
+	if string(data) == "false" {
+		return &Error{Status: statusSuccess, Reason: reasonUnsuccessful, enveloped: true}
+	}
+	return nil
+}
+
+// Session asks whom a belongs to.
+func (c *Client) Session(ctx context.Context, a Auth) (Identity, error) {
+	data, failure := c.call(ctx, pathSession, &a, nil)
+	if failure != nil {
+		return Identity{}, failure
+	}
+	id, ok := decodeIdentity(data, time.Now())
+	if !ok {
+		return Identity{}, &Error{Status: statusSuccess, Reason: reasonIncomplete}
+	}
+	return id, nil
+}
+
+// ResetUser ends all token sessions of the user, who may be another than the one that a names. Nil means that ECGrid
+// confirmed it.
+func (c *Client) ResetUser(ctx context.Context, a Auth, userID int64) error {
+	if userID <= 0 {
+		return unsent()
+	}
+	data, failure := c.call(ctx, pathResetUser+"/"+strconv.FormatInt(userID, 10), &a, nil)
+	if failure != nil {
+		return failure
+	}
+	switch string(data) {
+	case "true":
+		return nil
+	case "false":
+		return &Error{Status: statusSuccess, Reason: reasonUnsuccessful, enveloped: true}
+	}
+	return &Error{Status: statusSuccess, Reason: reasonIncomplete}
+}
+
+// call makes one request and returns the data of the envelope that confirmed it. auth and fields are nil where the endpoint
+// takes none.
+func (c *Client) call(ctx context.Context, path string, auth *Auth, fields map[string]string) (json.RawMessage, *Error) {
+	req, failure := c.request(ctx, path, auth, fields)
+	if failure != nil {
+		return nil, failure
+	}
+	// RoundTrip rather than an http.Client: no redirect, no cookie and no Referer can happen, instead of being forbidden one
+	// by one.
+	resp, err := c.rt.RoundTrip(req)
+	if err != nil {
+		return nil, unanswered(ctx, err)
+	}
+	if resp == nil { // a foreign RoundTripper may break its contract
+		return nil, unanswered(ctx, nil)
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return read(ctx, resp)
+}
+
+func (c *Client) request(ctx context.Context, path string, auth *Auth, fields map[string]string) (*http.Request, *Error) {
+	if auth != nil && !auth.usable() {
+		return nil, unsent()
+	}
+	var body io.Reader // nil: Content-Length 0
+	if fields != nil {
+		encoded, err := json.Marshal(fields)
+		if err != nil {
+			return nil, unsent()
+		}
+		body = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, callMethod, c.base.JoinPath(path).String(), body)
+	if err != nil {
+		return nil, unsent()
+	}
+	// No Idempotency-Key: with one, net/http would send a POST again after it may have taken effect.
+	req.Header.Set("Accept", "application/json")
+	if fields != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if auth != nil {
+		auth.SetHeader(req.Header)
+	}
+	return req, nil
+}
+
+// read takes the answer in and judges it. It reads to the end of a body that is within bounds, so that the connection can
+// be used again.
+func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
+	failure := &Error{Status: resp.StatusCode, Reason: reasonStatus}
+	switch {
+	case resp.StatusCode < 200:
+		// The body of a 101 is the bare connection, which no deadline of the context governs: it is not read.
+		return nil, failure
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		failure.Reason = reasonRedirect
+		return nil, failure
+	case resp.StatusCode >= 400:
+		failure.RetryAfter = ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
+	}
+	if resp.ContentLength > maxAnswerBytes {
+		failure.Reason = reasonTooLarge
+		return nil, failure
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
+	if err != nil {
+		// Half an answer is none, whatever its status line said.
+		return nil, unanswered(ctx, err)
+	}
+	if len(body) > maxAnswerBytes {
+		failure.Reason = reasonTooLarge
+		return nil, failure
+	}
+	env, ok := decodeEnvelope(body)
+	switch {
+	case !ok:
+		failure.Reason = reasonNoEnvelope
+	case !env.success:
+		failure.Reason, failure.Code, failure.enveloped = reasonUnsuccessful, env.code, true
+	case resp.StatusCode == statusSuccess:
+		return env.data, nil
+	}
+	return nil, failure
+}

@@ -1,0 +1,95 @@
+package ecgrid
+
+import (
+	"net/http"
+	"slices"
+)
+
+// What this file states was gathered from the vendor's documentation and never checked against the live service. It is
+// kept together so that a correction is one edit.
+
+// Method and paths of the auth endpoints, relative to the base URL.
+const (
+	callMethod = http.MethodPost
+
+	pathLogin     = "v2/auth/login"
+	pathRefresh   = "v2/auth/refresh"
+	pathLogout    = "v2/auth/logout"
+	pathSession   = "v2/auth/session"
+	pathResetUser = "v2/users/reset" // followed by the user's id
+)
+
+// HeaderBearer and HeaderAPIKey are the headers that carry a credential; one call carries one of them. BearerPrefix
+// stands before the token (RFC 6750, section 2.1).
+const (
+	HeaderBearer = "Authorization"
+	HeaderAPIKey = "X-Api-Key" // as net/http spells X-API-Key: field names know no case (RFC 9110, section 5.1)
+	BearerPrefix = "Bearer "
+)
+
+// DefaultLoginField is the request field that names the user at login. One of the vendor's pages says "email" instead.
+const DefaultLoginField = "login"
+
+// Fields of the request bodies.
+const (
+	sendPassword     = "password"
+	sendToken        = "token"
+	sendRefreshToken = "refreshToken"
+)
+
+// Fields of the envelope, and of its data at login, refresh and session. No list is complete: other fields are let be.
+const (
+	fieldSuccess   = "success"
+	fieldData      = "data"
+	fieldErrorCode = "errorCode"
+	fieldMessage   = "message"
+
+	fieldToken        = "token"
+	fieldRefreshToken = "refreshToken"
+	fieldExpiresAt    = "expiresAt"
+	fieldUserID       = "userId"
+	fieldLogin        = "login"
+)
+
+var (
+	envelopeFields = []string{fieldSuccess, fieldData, fieldErrorCode, fieldMessage}
+	dataFields     = []string{fieldToken, fieldRefreshToken, fieldExpiresAt, fieldUserID, fieldLogin}
+)
+
+// The documented error codes. No other value ever reaches [Error.Code].
+const (
+	CodeInvalidParameter  = "InvalidParameter"
+	CodeDuplicateObject   = "DuplicateObject"
+	CodeInvalidSession    = "InvalidSession"
+	CodeInvalidAPIKey     = "InvalidAPIKey"
+	CodeAccessDenied      = "AccessDenied"
+	CodeObjectNotFound    = "ObjectNotFound"
+	CodeRateLimitExceeded = "RateLimitExceeded"
+	CodeInternalError     = "InternalError"
+)
+
+var documentedCodes = []string{
+	CodeInvalidParameter, CodeDuplicateObject, CodeInvalidSession, CodeInvalidAPIKey,
+	CodeAccessDenied, CodeObjectNotFound, CodeRateLimitExceeded, CodeInternalError,
+}
+
+// documented gives code back as a constant of ours if it is a documented one, and "" for everything else.
+func documented(code string) string {
+	if i := slices.Index(documentedCodes, code); i >= 0 {
+		return documentedCodes[i]
+	}
+	return ""
+}
+
+// deniesCredential tells whether code, at a 401, is ECGrid's verdict on the credential that the call carried.
+func deniesCredential(code string) bool {
+	return code == CodeInvalidSession || code == CodeInvalidAPIKey
+}
+
+// statusSuccess is the one status that can mean success: the vendor names no other, a 204 has no room for the envelope
+// that would confirm it, and a 202 promises only to try.
+const statusSuccess = http.StatusOK
+
+// expiryLayouts are the spellings of a time. The vendor says "ISO 8601 in UTC", which may leave out the zone that
+// RFC 3339 asks for; without one, time.Parse takes the time as UTC. Fractions of a second are read in both.
+var expiryLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05"}

@@ -1,0 +1,96 @@
+package ecgrid
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// envelope is a well-formed answer of ECGrid.
+type envelope struct {
+	success bool
+	code    string          // documented, or ""
+	data    json.RawMessage // nil where there was none
+}
+
+// decodeEnvelope reads body as an envelope, or reports false. It accepts only what no two JSON readers can take for
+// different things: encoding/json alone would let a later "Success" overrule "success", and a Decoder would leave trailing
+// bytes unread.
+func decodeEnvelope(body []byte) (envelope, bool) {
+	// encoding/json replaces invalid UTF-8 silently. Valid refuses trailing bytes and bounds the nesting.
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return envelope{}, false
+	}
+	fields, ok := decodeObject(body, envelopeFields)
+	if !ok {
+		return envelope{}, false
+	}
+	var env envelope
+	switch string(fields[fieldSuccess]) {
+	case "true":
+		env.success = true
+	case "false":
+	default:
+		return envelope{}, false
+	}
+	code, codeOK := decodeText(fields[fieldErrorCode])
+	_, messageOK := decodeText(fields[fieldMessage])
+	if !codeOK || !messageOK {
+		return envelope{}, false
+	}
+	env.code, env.data = documented(code), fields[fieldData]
+	// Success with the name of an error is two answers at once.
+	if env.success && env.code != "" {
+		return envelope{}, false
+	}
+	return env, true
+}
+
+// decodeObject splits a JSON object into those of its fields that are known. It reports false for anything but an object,
+// and where a known field comes twice or in another case. raw must be valid JSON.
+func decodeObject(raw []byte, known []string) (map[string]json.RawMessage, bool) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, false
+	}
+	fields := make(map[string]json.RawMessage, len(known))
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return nil, false
+		}
+		name, ok := token.(string)
+		if !ok {
+			return nil, false
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, false
+		}
+		i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, name) })
+		if i < 0 {
+			continue
+		}
+		if _, twice := fields[name]; twice || known[i] != name {
+			return nil, false
+		}
+		fields[name] = value
+	}
+	return fields, true
+}
+
+func absent(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
+
+// decodeText reads a string; an absent field and null are "".
+func decodeText(raw json.RawMessage) (string, bool) {
+	if absent(raw) {
+		return "", true
+	}
+	var s string
+	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return "", false
+	}
+	return s, true
+}

@@ -1,0 +1,174 @@
+package ecgrid
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The fixed words of Error.Reason.
+const (
+	reasonCancelled    = "cancelled"
+	reasonTimedOut     = "timed out"
+	reasonRefusedConn  = "connection refused"
+	reasonReset        = "connection reset"
+	reasonUnreachable  = "host unreachable"
+	reasonNoName       = "name not found"
+	reasonNoLookup     = "name not looked up"
+	reasonCertificate  = "certificate not trusted"
+	reasonTLS          = "no secure connection"
+	reasonCutShort     = "answer cut short"
+	reasonNoAnswer     = "no usable answer"
+	reasonRedirect     = "redirect not followed"
+	reasonStatus       = "unexpected status"
+	reasonTooLarge     = "answer too large"
+	reasonNoEnvelope   = "answer is not an envelope"
+	reasonIncomplete   = "answer lacks what was asked for"
+	reasonSameToken    = "answer repeats the old token"
+	reasonUnsuccessful = "refused by ECGrid"
+	reasonUnsent       = "not sent: arguments unusable"
+)
+
+// Error is every failure of a call. Its text and its fields hold nothing of what ECGrid sent, except a status and a code
+// from the documented list. An Error is never changed once it is returned.
+type Error struct {
+	Status     int           // the HTTP status; 0: no answer, or none that arrived whole
+	Code       string        // a documented error code (the Code constants), or "": never what was sent raw
+	RetryAfter time.Duration // how long ECGrid asked to wait: over 0, at most MaxRetryAfter; 0: not said, or unusable
+	Reason     string        // fixed words of this package
+
+	cause     error // a context's error or nil: anything else may quote what the peer sent
+	enveloped bool  // ECGrid itself said no: an envelope with success false
+	login     bool  // the call was a login
+	unsent    bool  // the call was never made, and cannot be
+}
+
+// Error gives one line of fixed words, the status and the code.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("ecgrid: ")
+	if e.Status != 0 {
+		b.WriteString("status ")
+		b.WriteString(strconv.Itoa(e.Status))
+		if e.Code != "" {
+			b.WriteString(" ")
+			b.WriteString(e.Code)
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Reason)
+	return b.String()
+}
+
+// Unwrap gives context.Canceled or context.DeadlineExceeded if the caller's context ended the call, else nil.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Rejected reports whether this is ECGrid's verdict on the credential: a 401 whose envelope says InvalidSession or
+// InvalidAPIKey. A 401 without an envelope may come from a gateway and proves nothing.
+//
+// At login every enveloped 401 counts, whatever its code: the call carries no session and no key, so the documented codes
+// of a 401 do not fit, and the one for a wrong password is not documented. Taking it for an outage would tell somebody who
+// mistyped to come back later.
+func (e *Error) Rejected() bool {
+	return e.Status == http.StatusUnauthorized && (deniesCredential(e.Code) || e.login && e.enveloped)
+}
+
+// Retryable reports whether the same call may succeed later: there was no answer, or one that proves nothing (a 2xx that
+// is no proper answer, a 401 without a documented code), or a 429 or 5xx. All else is an answer that a retry cannot mend:
+// another 4xx, a redirect, a verdict, a 200 whose envelope says no.
+//
+// Whether the call took effect is another question: after a timeout it may have.
+func (e *Error) Retryable() bool {
+	switch {
+	case e.unsent || e.Rejected():
+		return false
+	case e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= 500:
+		return true
+	case e.Status == http.StatusUnauthorized:
+		return e.Code == ""
+	case e.Status >= 200 && e.Status < 300:
+		return !e.enveloped
+	}
+	return false
+}
+
+// unsent is the failure of a call whose arguments no request can carry.
+func unsent() *Error { return &Error{Reason: reasonUnsent, unsent: true} }
+
+// unanswered classifies what kept an answer from arriving whole. err itself is dropped: net/http quotes bytes of a malformed
+// response, and a proxy's error may name its password.
+func unanswered(ctx context.Context, err error) *Error {
+	// The context first: whatever the network said after that is only its echo. The clock is asked too, because a dial gives
+	// up at the context's deadline by its own timer, which may go off before the context's.
+	cause := ctx.Err()
+	if cause == nil && isTimeout(err) {
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			cause = context.DeadlineExceeded
+		}
+	}
+	switch {
+	case errors.Is(cause, context.DeadlineExceeded):
+		return &Error{Reason: reasonTimedOut, cause: context.DeadlineExceeded}
+	case cause != nil:
+		return &Error{Reason: reasonCancelled, cause: context.Canceled}
+	}
+	return &Error{Reason: reasonFor(err)}
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
+}
+
+func reasonFor(err error) string {
+	var lookup *net.DNSError
+	switch {
+	case isTimeout(err):
+		return reasonTimedOut
+	case errors.As(err, &lookup) && lookup.IsNotFound:
+		return reasonNoName
+	case lookup != nil:
+		return reasonNoLookup
+	case isUntrusted(err):
+		return reasonCertificate
+	case isTLS(err):
+		return reasonTLS
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return reasonRefusedConn
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, syscall.EPIPE):
+		return reasonReset
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return reasonUnreachable
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return reasonCutShort
+	}
+	return reasonNoAnswer
+}
+
+func isUntrusted(err error) bool {
+	var (
+		verification *tls.CertificateVerificationError
+		authority    x509.UnknownAuthorityError
+		hostname     x509.HostnameError
+		invalid      x509.CertificateInvalidError
+		roots        x509.SystemRootsError
+	)
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &hostname) ||
+		errors.As(err, &invalid) || errors.As(err, &roots)
+}
+
+func isTLS(err error) bool {
+	var (
+		alert  tls.AlertError
+		record tls.RecordHeaderError
+	)
+	return errors.As(err, &alert) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
+}

@@ -1,0 +1,481 @@
+package ecgrid_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+)
+
+// readRequest takes one request off conn; false if there is none.
+func readRequest(r *bufio.Reader) bool {
+	req, err := http.ReadRequest(r)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, req.Body)
+	return err == nil
+}
+
+func assertNoAnswer(t *testing.T, err error, reason string) {
+	t.Helper()
+	e := failure(t, err)
+	assert.Equal(t, reason, e.Reason)
+	assert.Zero(t, e.Status)
+	assert.True(t, e.Retryable())
+	assert.False(t, e.Rejected())
+	assert.NotErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestARefusedConnectionIsNoAnswer(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	c := ecgrid.New(base(t, "http://"+l.Addr().String()), privateTransport(t, nil), "")
+	assertNoAnswer(t, c.Logout(within(t, soon), bearer), "connection refused")
+}
+
+func TestAFailedLookupIsNoAnswer(t *testing.T) {
+	for reason, lookup := range map[string]*net.DNSError{
+		"name not found":     {Err: "no such host", Name: "secret.example", IsNotFound: true},
+		"name not looked up": {Err: "server misbehaving", Name: "secret.example", IsTemporary: true},
+		"timed out":          {Err: "i/o timeout", Name: "secret.example", IsTimeout: true},
+	} {
+		rt := privateTransport(t, nil)
+		rt.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: lookup}
+		}
+		c := ecgrid.New(base(t, "https://rest.example"), rt, "")
+		assertNoAnswer(t, c.Logout(within(t, soon), bearer), reason)
+	}
+}
+
+func TestAnUnreachableHostIsNoAnswer(t *testing.T) {
+	rt := privateTransport(t, nil)
+	rt.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}
+	}
+	assertNoAnswer(t, ecgrid.New(base(t, "https://rest.example"), rt, "").Logout(within(t, soon), bearer), "host unreachable")
+}
+
+func TestAResetBeforeTheAnswerIsNoAnswer(t *testing.T) {
+	c := startRaw(t, func(conn net.Conn) {
+		readRequest(bufio.NewReader(conn))
+		reset(conn)
+	})
+	assertNoAnswer(t, c.Logout(within(t, soon), bearer), "connection reset")
+}
+
+func TestAResetAmidTheAnswerIsNoAnswer(t *testing.T) {
+	for part, reason := range map[string]string{
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n":                             "answer cut short", // net/http takes any end amid headers for an early end
+		"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1000\r\n\r\n" + noSession: "connection reset",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"suc":      "connection reset",
+	} {
+		c := startRaw(t, func(conn net.Conn) {
+			r := bufio.NewReader(conn)
+			readRequest(r)
+			_, _ = io.WriteString(conn, part)
+			time.Sleep(50 * time.Millisecond) // the part arrives before the reset discards what was not read
+			reset(conn)
+		})
+		assertNoAnswer(t, c.Logout(within(t, soon), bearer), reason)
+	}
+}
+
+func TestAnAnswerCutShortIsNoAnswer(t *testing.T) {
+	for _, part := range []string{
+		"",
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n",
+		"HTTP/1.1 401 Unauthorized\r\nContent-Length: 1000\r\n\r\n" + noSession,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n", len(sessionEnded), sessionEnded),
+	} {
+		c := startRaw(t, func(conn net.Conn) {
+			readRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, part)
+		})
+		assertNoAnswer(t, c.Logout(within(t, soon), bearer), "answer cut short")
+	}
+}
+
+func TestAnAnswerThatIsNotHTTPIsNoAnswer(t *testing.T) {
+	for _, answer := range []string{"SSH-2.0-x\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "HTTP/1.1 200 OK\r\nCut-with"} {
+		c := startRaw(t, func(conn net.Conn) {
+			readRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, answer)
+		})
+		assertNoAnswer(t, c.Logout(within(t, soon), bearer), "no usable answer")
+	}
+}
+
+func TestAPeerThatSpeaksNoTLSIsNoAnswer(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	c := ecgrid.New(base(t, strings.Replace(srv.URL, "http:", "https:", 1)), privateTransport(t, nil), "")
+	assertNoAnswer(t, c.Logout(within(t, soon), bearer), "no secure connection")
+}
+
+func TestACertificateThatIsNotTrustedIsNoAnswer(t *testing.T) {
+	ca := newAuthority(t)
+	for name, cert := range map[string]tls.Certificate{
+		"expired":     ca.issue(t, time.Now().Add(-time.Hour), "127.0.0.1"),
+		"wrong host":  ca.issue(t, time.Now().Add(time.Hour), "192.0.2.1"),
+		"self-signed": newAuthority(t).self,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var calls atomic.Int32
+			url := startTLS(t, cert, func(http.ResponseWriter, *http.Request) { calls.Add(1) })
+			c := ecgrid.New(base(t, url), privateTransport(t, ca.pool), "")
+			assertNoAnswer(t, c.Logout(within(t, soon), bearer), "certificate not trusted")
+			assert.Zero(t, calls.Load())
+		})
+	}
+	t.Run("but a good one is", func(t *testing.T) {
+		url := startTLS(t, ca.issue(t, time.Now().Add(time.Hour), "127.0.0.1"),
+			func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, sessionEnded) })
+		c := ecgrid.New(base(t, url), privateTransport(t, ca.pool), "")
+		assert.NoError(t, c.Logout(within(t, soon), bearer))
+	})
+}
+
+// assertTimesOut makes the call with a short deadline, and expects it to end then and not much later.
+func assertTimesOut(t *testing.T, c *ecgrid.Client) {
+	t.Helper()
+	start := time.Now()
+	err := c.Logout(within(t, 300*time.Millisecond), bearer)
+	assert.Less(t, time.Since(start), 10*time.Second)
+	e := failure(t, err)
+	assert.Equal(t, "timed out", e.Reason)
+	assert.Zero(t, e.Status)
+	assert.True(t, e.Retryable())
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.NotErrorIs(t, err, context.Canceled)
+}
+
+func TestAPeerThatNeverAnswersTimesOutAtTheDeadline(t *testing.T) {
+	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+		assertTimesOut(t, start(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // without it a server does not notice that the client has gone
+			<-r.Context().Done()
+		}).Client)
+	})
+}
+
+func TestAConnectionThatIsNeverMadeTimesOutAtTheDeadline(t *testing.T) {
+	rt := privateTransport(t, nil)
+	rt.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	assertTimesOut(t, ecgrid.New(base(t, "https://rest.example"), rt, ""))
+}
+
+func TestATLSHandshakeThatNeverEndsTimesOutAtTheDeadline(t *testing.T) {
+	goroutinesComeBack(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	assertTimesOut(t, ecgrid.New(base(t, "https://"+l.Addr().String()), privateTransport(t, nil), ""))
+}
+
+func TestABodyThatDribblesTimesOutAtTheDeadline(t *testing.T) {
+	for _, status := range []int{200, 401, 503} {
+		overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+			assertTimesOut(t, start(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.WriteHeader(status)
+				for r.Context().Err() == nil {
+					_, _ = io.WriteString(w, " ")
+					_ = http.NewResponseController(w).Flush()
+					time.Sleep(20 * time.Millisecond)
+				}
+			}).Client)
+		})
+	}
+}
+
+func TestHeadersThatDribbleTimeOutAtTheDeadline(t *testing.T) {
+	assertTimesOut(t, startRaw(t, func(conn net.Conn) {
+		readRequest(bufio.NewReader(conn))
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX: ")
+		for {
+			if _, err := io.WriteString(conn, "x"); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}))
+}
+
+func TestACancelledCallEndsAtOnceAndSaysSo(t *testing.T) {
+	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+		ctx, cancel := context.WithCancelCause(within(t, soon))
+		c := start(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			cancel(fmt.Errorf("the browser hung up"))
+			<-r.Context().Done()
+		})
+		err := c.Logout(ctx, bearer)
+		assert.Equal(t, "cancelled", failure(t, err).Reason)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestABodyWithoutEndIsGivenUpAfterItsBound(t *testing.T) {
+	const gigabyte = 1 << 30
+	for _, declared := range []bool{true, false} {
+		for _, status := range []int{200, 401, 403} {
+			overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+				var written atomic.Int64
+				c := start(func(w http.ResponseWriter, _ *http.Request) {
+					if declared {
+						w.Header().Set("Content-Length", fmt.Sprint(gigabyte))
+					}
+					w.WriteHeader(status)
+					chunk := bytes.Repeat([]byte(" "), 1<<16)
+					for written.Load() < gigabyte {
+						n, err := w.Write(chunk)
+						written.Add(int64(n))
+						if err != nil {
+							return
+						}
+					}
+				})
+				e := failure(t, c.Logout(within(t, soon), bearer))
+				assert.Equal(t, "answer too large", e.Reason)
+				assert.Equal(t, status, e.Status)
+				assert.Equal(t, status != 403, e.Retryable())
+				c.server.Close()
+				assert.Less(t, written.Load(), int64(64<<20), "what the buffers on the way may hold")
+			})
+		}
+	}
+}
+
+func TestAGzipBombIsNotInflated(t *testing.T) {
+	var bomb bytes.Buffer
+	zw := gzip.NewWriter(&bomb)
+	_, err := zw.Write(make([]byte, 32<<20))
+	require.NoError(t, err)
+	require.NoError(t, zw.Close())
+
+	var accepts atomic.Value
+	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+		c := start(func(w http.ResponseWriter, r *http.Request) {
+			accepts.Store(r.Header.Get("Accept-Encoding"))
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(bomb.Bytes())
+		})
+		e := failure(t, c.Logout(within(t, soon), bearer))
+		assert.Contains(t, []string{"answer too large", "answer is not an envelope"}, e.Reason)
+		assert.Empty(t, accepts.Load(), "compression is not asked for")
+	})
+
+	// A transport of the caller's own may inflate.
+	c := startServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(bomb.Bytes())
+	}, false)
+	inflating := &http.Transport{}
+	defer inflating.CloseIdleConnections()
+	err = ecgrid.New(base(t, c.server.URL), inflating, "").Logout(within(t, soon), bearer)
+	assert.Equal(t, "answer too large", failure(t, err).Reason)
+}
+
+func TestTenMegabytesOfHeadersAreGivenUpAfterTheirBound(t *testing.T) {
+	const megabytes = 10 << 20
+	var written atomic.Int64
+	c := startRaw(t, func(conn net.Conn) {
+		readRequest(bufio.NewReader(conn))
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
+		line := "X-Long: " + strings.Repeat("x", 1000) + "\r\n"
+		for written.Load() < megabytes {
+			n, err := io.WriteString(conn, line)
+			written.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+		_, _ = fmt.Fprintf(conn, "Content-Length: %d\r\n\r\n%s", len(sessionEnded), sessionEnded)
+	})
+	err := c.Logout(within(t, soon), bearer)
+	assert.Zero(t, failure(t, err).Status)
+	assert.NotErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestHeadersOver64KiBAreRefused(t *testing.T) {
+	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+		var n atomic.Int32
+		c := start(func(w http.ResponseWriter, _ *http.Request) {
+			for i := range n.Load() {
+				w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 1000))
+			}
+			_, _ = io.WriteString(w, sessionEnded)
+		})
+		n.Store(50)
+		require.NoError(t, c.Logout(within(t, soon), bearer))
+		n.Store(100)
+		err := c.Logout(within(t, soon), bearer)
+		assert.Zero(t, failure(t, err).Status)
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestAFloodOfInformationalAnswersIsGivenUp(t *testing.T) {
+	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+		c := start(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Link", "</"+strings.Repeat("x", 500)+">")
+			for r.Context().Err() == nil {
+				w.WriteHeader(http.StatusEarlyHints)
+			}
+		})
+		err := c.Logout(within(t, soon), bearer)
+		assert.Zero(t, failure(t, err).Status)
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestASwitchOfProtocolsIsNotFollowedNorWaitedFor(t *testing.T) {
+	c := startRaw(t, func(conn net.Conn) {
+		r := bufio.NewReader(conn)
+		readRequest(r)
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"+sessionEnded)
+		_, _ = r.ReadByte() // until the client hangs up
+	})
+	// No deadline of the context governs the body of a 101: without the guard this call would never end.
+	done := make(chan error, 1)
+	go func() { done <- c.Logout(within(t, time.Second), bearer) }()
+	select {
+	case err := <-done:
+		assert.Equal(t, 101, failure(t, err).Status)
+	case <-time.After(soon):
+		t.Fatal("still waiting")
+	}
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for _, away := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d away %v", status, away), func(t *testing.T) {
+				overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+					var elsewhere, here atomic.Int32
+					other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						elsewhere.Add(1)
+						_, _ = io.WriteString(w, grantBody("stolen"))
+					}))
+					defer other.Close()
+					c := start(func(w http.ResponseWriter, r *http.Request) {
+						here.Add(1)
+						to := "/v2/auth/elsewhere"
+						if away {
+							to = other.URL + r.URL.Path
+						}
+						w.Header().Set("Location", to)
+						w.WriteHeader(status)
+						_, _ = io.WriteString(w, grantBody("tok"))
+					})
+					_, err := c.Login(within(t, soon), "ann", "password")
+					e := failure(t, err)
+					assert.Equal(t, "redirect not followed", e.Reason)
+					assert.Equal(t, status, e.Status)
+					assert.False(t, e.Retryable())
+					assert.Equal(t, int32(1), here.Load())
+					assert.Zero(t, elsewhere.Load())
+				})
+			})
+		}
+	}
+}
+
+func TestAHundredCallsUseOneConnection(t *testing.T) {
+	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+		var n, conns atomic.Int32
+		c := start(func(w http.ResponseWriter, _ *http.Request) {
+			switch n.Add(1) % 4 {
+			case 0:
+				_, _ = io.WriteString(w, sessionEnded)
+			case 1:
+				w.WriteHeader(401)
+				_, _ = io.WriteString(w, noSession)
+			case 2:
+				w.WriteHeader(502)
+				_, _ = io.WriteString(w, strings.Repeat("<html>", 5000))
+			case 3:
+				_, _ = io.WriteString(w, "not an envelope")
+			}
+		})
+		countConns(t, c.server, &conns)
+		for range 100 {
+			_ = c.Logout(within(t, soon), bearer)
+		}
+		assert.Equal(t, int32(100), n.Load())
+		assert.Equal(t, int32(1), conns.Load())
+	})
+}
+
+// countConns counts connections by their remote ends, as the requests show them: the server is running already.
+func countConns(t *testing.T, srv *httptest.Server, n *atomic.Int32) {
+	t.Helper()
+	var seen sync.Map
+	h := srv.Config.Handler
+	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, known := seen.LoadOrStore(r.RemoteAddr, true); !known {
+			n.Add(1)
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func TestAPostIsNeverSentTwice(t *testing.T) {
+	var requests atomic.Int32
+	c := startRaw(t, func(conn net.Conn) {
+		r := bufio.NewReader(conn)
+		for i := 0; readRequest(r); i++ {
+			requests.Add(1)
+			if i > 0 {
+				return // a used connection that dies under a request: the case in which net/http replays what it may
+			}
+			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(sessionEnded), sessionEnded)
+		}
+	})
+	require.NoError(t, c.Logout(within(t, soon), bearer))
+	_, err := c.Refresh(within(t, soon), "tok", "")
+	assert.True(t, failure(t, err).Retryable())
+	assert.Equal(t, int32(2), requests.Load())
+}
+
+func TestParallelCallsNeverMixUsers(t *testing.T) {
+	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
+		c := start(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"success":true,"data":{"userId":%s}}`, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		})
+		var wg sync.WaitGroup
+		for id := int64(1); id <= 200; id++ {
+			wg.Go(func() {
+				got, err := c.Session(within(t, soon), ecgrid.Auth{Bearer: fmt.Sprint(id)})
+				assert.NoError(t, err)
+				assert.Equal(t, id, got.UserID)
+			})
+		}
+		wg.Wait()
+	})
+}

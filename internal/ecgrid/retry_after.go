@@ -1,0 +1,35 @@
+package ecgrid
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxRetryAfter is the longest wait that is believed. A token rarely lives longer, and a mistaken year must not stop retries
+// for good.
+const MaxRetryAfter = time.Hour
+
+// ParseRetryAfter reads a Retry-After header (RFC 9110, section 10.2.3), given in seconds or as an HTTP date that is
+// compared with now. It returns 0 for a value that is missing, malformed, negative, zero or past, and at most MaxRetryAfter.
+func ParseRetryAfter(value string, now time.Time) time.Duration {
+	value = strings.Trim(value, " \t")
+	if isDigits(value) {
+		seconds, err := strconv.ParseUint(value, 10, 64)
+		// Compared before it is multiplied, which could overflow; all digits and too many to parse is a long time, too.
+		if err != nil || seconds >= uint64(MaxRetryAfter/time.Second) {
+			return MaxRetryAfter
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), MaxRetryAfter)
+}
+
+func isDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}

@@ -1,0 +1,57 @@
+package ecgrid
+
+import (
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxHeaderBytes bounds the headers of an answer, all its 1xx included.
+	maxHeaderBytes = 64 << 10
+	// maxIdlePerHost lets a burst of sign-ins keep its connections: net/http keeps two unless told otherwise.
+	maxIdlePerHost = 64
+	// maxConnsPerHost bounds what a slow upstream can hold open here. A call beyond it waits for a connection, within its
+	// context. It leaves room for a few hundred calls a second at the usual delays.
+	maxConnsPerHost = 256
+	// idleTimeout is below the 60 s after which common load balancers close: a POST that meets such a close is lost, since
+	// net/http does not send it again.
+	idleTimeout = 45 * time.Second
+	// With HTTP/2 a connection that died silently fails every call on it until it is found out: by a ping after pingAfter
+	// without a frame, given up after pingTimeout.
+	pingAfter   = 10 * time.Second
+	pingTimeout = 5 * time.Second
+)
+
+// PrivateTransport returns a new transport for a [Client]: a clone of http.DefaultTransport, so that proxies, dialling and
+// trusted roots stay as the program has set them, with bounds on headers and connections, and without compression, which
+// would let a small answer grow. If the program has put something else than an *http.Transport into http.DefaultTransport,
+// the clone is of one with Go's own settings. http.DefaultTransport is not changed, and no connection is shared with it.
+func PrivateTransport() http.RoundTripper {
+	var t *http.Transport
+	if shared, ok := http.DefaultTransport.(*http.Transport); ok && shared != nil {
+		t = shared.Clone()
+	} else {
+		t = freshTransport()
+	}
+	t.MaxResponseHeaderBytes = maxHeaderBytes
+	t.DisableCompression = true
+	t.MaxIdleConnsPerHost = maxIdlePerHost
+	t.MaxConnsPerHost = maxConnsPerHost
+	t.IdleConnTimeout = idleTimeout
+	if t.HTTP2 == nil {
+		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
+	}
+	return t
+}
+
+func freshTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConns:          100,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+	}
+}

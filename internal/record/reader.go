@@ -1,0 +1,63 @@
+package record
+
+import "encoding/binary"
+
+func appendUvarint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, v) }
+
+func appendVarint(dst []byte, v int64) []byte { return binary.AppendVarint(dst, v) }
+
+func appendBytes(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+// reader takes an encoding apart from the front. The first thing it cannot read makes it bad; from then on it yields zero
+// values, so that only the end result needs to be judged.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+// fail makes d bad if cond holds.
+func (d *reader) fail(cond bool) {
+	if cond {
+		d.bad, d.rest = true, nil
+	}
+}
+
+func (d *reader) byte() byte {
+	if len(d.rest) == 0 {
+		d.fail(true)
+		return 0
+	}
+	b := d.rest[0]
+	d.rest = d.rest[1:]
+	return b
+}
+
+// take returns the next n bytes, without copying them.
+func (d *reader) take(n uint64) []byte {
+	if d.bad || n > uint64(len(d.rest)) {
+		d.fail(true)
+		return nil
+	}
+	b := d.rest[:n:n]
+	d.rest = d.rest[n:]
+	return b
+}
+
+// uvarint refuses numbers of more than 64 bits and, since they would be a second spelling, those that end in a zero byte
+// without being zero.
+func (d *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	if d.bad || n <= 0 || n > 1 && d.rest[n-1] == 0 {
+		d.fail(true)
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
+func (d *reader) varint() int64 {
+	u := d.uvarint()
+	return int64(u>>1) ^ -int64(u&1)
+}

@@ -1,0 +1,226 @@
+package record
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// A token whose parts, separated by dots, are all base64url is packed: written as the bytes that the parts stand for, which
+// takes a quarter off, and exactly as much as the seal's own base64url puts on. That covers JWTs (RFC 7519), which have
+// three parts, or five if encrypted (RFC 7516, section 3.1), and random strings in base64url or hex, which have one.
+//
+// Packed form:
+//
+//	lead (1)      8 * index of the first part in headers (0: not there) + number of further parts
+//	each further part: uvarint of the length, bytes
+const maxParts = 5
+
+// headers are first parts of JWTs that are common enough to be worth one byte: as the bytes that are encoded, and in
+// base64url. Positions are part of the format, so entries may not be moved, and even a new one needs a new version of the
+// record: what had to be spelled out before would no longer be canonical. The lead byte has room for 31.
+var headers = func() (t [30]struct{ bytes, text string }) {
+	for i, s := range [len(t)]string{
+		"", // index 0 says that the first part is not in the table
+		`{"alg":"HS256","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"HS256"}`,
+		`{"alg":"HS256"}`,
+		`{"alg":"HS384","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"HS384"}`,
+		`{"alg":"HS512","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"HS512"}`,
+		`{"alg":"HS512"}`,
+		`{"alg":"RS256","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"RS256"}`,
+		`{"alg":"RS256"}`,
+		`{"alg":"RS384","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"RS384"}`,
+		`{"alg":"RS512","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"RS512"}`,
+		`{"alg":"PS256","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"PS256"}`,
+		`{"alg":"ES256","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"ES256"}`,
+		`{"alg":"ES256"}`,
+		`{"alg":"ES384","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"ES384"}`,
+		`{"alg":"ES512","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"ES512"}`,
+		`{"alg":"EdDSA","typ":"JWT"}`,
+		`{"typ":"JWT","alg":"EdDSA"}`,
+		`{"alg":"HS256","typ":"at+jwt"}`, // RFC 9068
+		`{"alg":"RS256","typ":"at+jwt"}`,
+		// What .NET writes for HS256 when it is given the algorithm by its XML name.
+		`{"alg":"http://www.w3.org/2001/04/xmldsig-more#hmac-sha256","typ":"JWT"}`,
+	} {
+		t[i].bytes, t[i].text = s, base64.RawURLEncoding.EncodeToString([]byte(s))
+	}
+	return t
+}()
+
+// indexOfText gives the position in headers of a first part in base64url, 0 if it is not there.
+func indexOfText(part string) int {
+	for i := 1; i < len(headers); i++ {
+		if headers[i].text == part {
+			return i
+		}
+	}
+	return 0
+}
+
+// indexOfBytes does the same for a first part that is decoded.
+func indexOfBytes(part []byte) int {
+	for i := 1; i < len(headers); i++ {
+		if headers[i].bytes == string(part) {
+			return i
+		}
+	}
+	return 0
+}
+
+// sextets gives the 6 bits of a character of base64url (RFC 4648, section 5), and 0xff for any other character.
+var sextets = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i := range byte(64) {
+		var c [4]byte
+		base64.RawURLEncoding.Encode(c[:], []byte{i << 2, 0, 0})
+		t[c[0]] = i
+	}
+	return t
+}()
+
+// packable reports whether the packed form of token stands for token and for no other. A part qualifies if it decodes and
+// encodes to itself again: no other character, no remainder of one, no bit set that the last character has to spare
+// (RFC 4648, section 3.5).
+func packable[T string | []byte](token T) bool {
+	parts, n := 1, 0 // n characters of the present part so far
+	var last byte    // the bits of the latest
+	for i := range len(token) {
+		if token[i] == '.' {
+			if !wholeBytes(n, last) {
+				return false
+			}
+			parts, n = parts+1, 0
+			continue
+		}
+		last = sextets[token[i]]
+		if last == 0xff {
+			return false
+		}
+		n++
+	}
+	return wholeBytes(n, last) && parts <= maxParts
+}
+
+// wholeBytes reports whether n characters, the last of which has the given bits, stand for a whole number of bytes.
+func wholeBytes(n int, last byte) bool {
+	switch n % 4 {
+	case 1:
+		return false
+	case 2:
+		return last&0xf == 0
+	case 3:
+		return last&0x3 == 0
+	}
+	return true
+}
+
+// appendToken appends token, packed if asked to, which takes a token that is packable.
+func appendToken(dst []byte, token string, packed bool) []byte {
+	if !packed {
+		return appendBytes(dst, token)
+	}
+	parts := strings.Count(token, ".") + 1
+	first, others, found := strings.Cut(token, ".")
+	index := indexOfText(first)
+	if index > 0 {
+		parts--
+	}
+	dst = append(dst, byte(index<<3|parts))
+	if index > 0 {
+		if !found {
+			return dst
+		}
+		token = others
+	}
+	// The decoder wants bytes. A piece of a string is copied to the stack for it; all of it would go to the heap.
+	var chars [512]byte
+	for part := range strings.SplitSeq(token, ".") {
+		dst = appendUvarint(dst, uint64(base64.RawURLEncoding.DecodedLen(len(part))))
+		for len(part) > 0 {
+			k := copy(chars[:], part)
+			dst, _ = base64.RawURLEncoding.AppendDecode(dst, chars[:k]) // cannot fail: the token is packable
+			part = part[k:]
+		}
+	}
+	return dst
+}
+
+// text is a string to be: the parts to write, still in the bytes that are parsed.
+type text struct {
+	prefix string           // goes in front, as it is
+	parts  [maxParts][]byte // each goes into base64url, with a dot between two parts
+	n      int              // how many parts there are
+	packed bool             // otherwise there is one part, and it goes as it is
+	length int              // of the whole
+}
+
+func (t *text) len() int { return t.length }
+
+// plain reads bytes that stand for themselves.
+func (d *reader) plain() text {
+	b := d.take(d.uvarint())
+	return text{parts: [maxParts][]byte{b}, n: 1, length: len(b)}
+}
+
+// token reads what appendToken wrote, and refuses what it would have written otherwise.
+func (d *reader) token(packed bool) text {
+	if !packed {
+		t := d.plain()
+		d.fail(packable(t.parts[0]))
+		return t
+	}
+	lead := d.byte()
+	index, n := int(lead>>3), int(lead&7)
+	parts := n
+	if index > 0 {
+		parts++
+	}
+	d.fail(index >= len(headers) || parts == 0 || parts > maxParts)
+	if d.bad {
+		return text{}
+	}
+	t := text{prefix: headers[index].text, n: n, packed: true}
+	t.length = len(t.prefix) + parts - 1
+	for i := range n {
+		t.parts[i] = d.take(d.uvarint())
+		t.length += base64.RawURLEncoding.EncodedLen(len(t.parts[i]))
+	}
+	// A first part that is in the table has to be written as its index.
+	d.fail(index == 0 && indexOfBytes(t.parts[0]) > 0)
+	return t
+}
+
+// writeTo writes t, for which b must have room.
+func (t *text) writeTo(b *strings.Builder) {
+	if !t.packed {
+		b.Write(t.parts[0])
+		return
+	}
+	b.WriteString(t.prefix)
+	// Encoding piece by piece into an array on the stack, instead of into a buffer of the whole length, leaves the string
+	// itself as the only allocation. A piece is a multiple of 3 bytes, so that none but the last ends inside a character.
+	var chars [512]byte
+	const piece = len(chars) / 4 * 3
+	for i, part := range t.parts[:t.n] {
+		if i > 0 || t.prefix != "" {
+			b.WriteByte('.')
+		}
+		for len(part) > 0 {
+			k := min(piece, len(part))
+			b.Write(base64.RawURLEncoding.AppendEncode(chars[:0], part[:k]))
+			part = part[k:]
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package ecgridsession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// maxLoginBody bounds what a sign-in may send, in bytes: a login, a password or
+// a key, and a path.
+const maxLoginBody = 64 << 10
+
+// Login signs the user in at ECGrid and starts a session with the token it
+// gives. A session that was there before is ended and its token revoked. It
+// sets headers and leaves the answer to the caller, who has also checked that
+// the request comes from this site; [Middleware.LoginHandler] does both.
+//
+// The errors wrap an [UpstreamError] where ECGrid refused or did not answer
+// within Config.AuthTimeout, [ErrSessionTooLarge] or [ErrLedgerUnavailable]. No
+// cookie is set then, and the session that was there goes on.
+func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, password string) (Session, error) {
+	if err := m.mayStart(r); err != nil {
+		return Session{}, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), m.cfg.AuthTimeout)
+	defer cancel()
+	grant, err := m.ecgrid.Login(ctx, login, password)
+	if err != nil {
+		return Session{}, signInError("login", err)
+	}
+	c := Credential{
+		Token:        grant.Token,
+		RefreshToken: grant.RefreshToken,
+		ExpiresAt:    grant.ExpiresAt,
+		UserID:       grant.UserID,
+	}
+	session, err := m.begin(w, r, newSession{credential: c, login: login})
+	if err != nil {
+		// Nobody will ever hold this token.
+		m.revoker.later(revocation{session: Session{UserID: c.UserID, Login: login}, credential: c})
+		return Session{}, err
+	}
+	return session, nil
+}
+
+// Start starts a session with a credential that the app already has. It asks
+// ECGrid whose an API key is, or a token without a UserID. In all else it is
+// [Middleware.Login]; besides its errors there is one for a credential that
+// holds both kinds, none, or characters that no header can carry, and one for a
+// UserID that is not the credential's.
+func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential) (Session, error) {
+	if err := errors.Join(m.mayStart(r), c.validate()); err != nil {
+		return Session{}, err
+	}
+	n := newSession{credential: c}
+	if c.APIKey != "" || c.UserID == 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), m.cfg.AuthTimeout)
+		defer cancel()
+		identity, err := m.ecgrid.Session(ctx, c.auth())
+		if err != nil {
+			return Session{}, signInError("session", err)
+		}
+		if c.UserID != 0 && c.UserID != identity.UserID {
+			return Session{}, errOtherUser
+		}
+		n.login = identity.Login
+		n.credential.UserID = identity.UserID
+		if c.Token != "" && c.ExpiresAt.IsZero() {
+			n.credential.ExpiresAt = identity.ExpiresAt
+		}
+	}
+	if c.APIKey != "" {
+		n.credential.ExpiresAt = time.Time{} // a key has none of its own
+	}
+	return m.begin(w, r, n)
+}
+
+// mayStart keeps a cookie without Secure from leaving this machine.
+func (m *Middleware) mayStart(r *http.Request) error {
+	if m.cfg.InsecureCookie && !cameOverLoopback(r) {
+		return errInsecureElsewhere
+	}
+	return nil
+}
+
+// LoginHandler is the sign-in route. GET shows a form that works without
+// JavaScript. POST takes login and password, or api_key, as a form of at most
+// 64 KiB, and return_to from the form or the query. It answers a browser with
+// 303, htmx with HX-Redirect, and a script with 200 and what
+// [Middleware.SessionHandler] says. What ECGrid does not accept is answered 401
+// with the form again; 429 and outages, 503 with Retry-After. A request from
+// another site is refused with 403: it would sign the user in as somebody else.
+// Works inside and outside of [Middleware.Wrap].
+func (m *Middleware) LoginHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		noStore(w)
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+			m.renderPage(w, r, http.StatusOK, pageSignIn, pageData{})
+		case http.MethodPost:
+			if !m.refuseCrossOrigin(w, r) {
+				m.signIn(w, r)
+			}
+		default:
+			m.methodNotAllowed(w, r, "GET, HEAD, POST")
+		}
+	})
+}
+
+func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
+	// For both encodings of a form: fetch() sends FormData as multipart.
+	if err := r.ParseMultipartForm(maxLoginBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		status := http.StatusBadRequest
+		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		m.fail(w, r, status, fmt.Errorf("ecgridsession: the sign-in form cannot be read"))
+		return
+	}
+	form := signInForm{
+		login: r.PostForm.Get("login"), password: r.PostForm.Get("password"), apiKey: r.PostForm.Get("api_key"),
+	}
+	if problem := form.problem(); problem != "" {
+		m.refuseSignIn(w, r, http.StatusBadRequest, form, problem)
+		return
+	}
+	var session Session
+	var err error
+	if form.apiKey != "" {
+		session, err = m.Start(w, r, Credential{APIKey: form.apiKey})
+	} else {
+		session, err = m.Login(w, r, form.login, form.password)
+	}
+	if err != nil {
+		m.signInFailed(w, r, form, err)
+		return
+	}
+	if isScript(r) && !isHTMX(r) {
+		writeJSON(w, http.StatusOK, m.sessionInfo(session))
+		return
+	}
+	goTo(w, r, m.returnTo(r))
+}
+
+// signInForm is what the user typed.
+type signInForm struct{ login, password, apiKey string }
+
+// problem says, in words for the page, why the form cannot be tried.
+func (f signInForm) problem() string {
+	switch {
+	case f.apiKey != "" && f.password != "":
+		return "Use either a password or an API key."
+	case f.apiKey == "" && (f.login == "" || f.password == ""):
+		return "Enter your login and password, or an API key."
+	default:
+		return ""
+	}
+}
+
+// signInFailed tells what ECGrid does not accept, which the user can mend, from
+// what only time or an operator can.
+func (m *Middleware) signInFailed(w http.ResponseWriter, r *http.Request, form signInForm, err error) {
+	var upstream *UpstreamError
+	switch {
+	case errors.Is(err, errNotAccepted):
+		problem := "Login or password is not correct."
+		if form.apiKey != "" {
+			problem = "This API key is not valid."
+		}
+		m.refuseSignIn(w, r, http.StatusUnauthorized, form, problem)
+	case errors.As(err, &upstream):
+		m.cfg.Logger.WarnContext(r.Context(), "ecgridsession: sign-in failed", "error", err)
+		setRetryAfter(w, orDefault(upstream.RetryAfter, 5*time.Second))
+		m.fail(w, r, http.StatusServiceUnavailable, err)
+	case errors.Is(err, ErrLedgerUnavailable):
+		retryLater(w)
+		m.fail(w, r, http.StatusServiceUnavailable, err)
+	case errors.Is(err, ErrSessionTooLarge):
+		m.fail(w, r, http.StatusBadRequest, err)
+	case form.apiKey != "" && (Credential{APIKey: form.apiKey}).validate() != nil:
+		m.refuseSignIn(w, r, http.StatusUnauthorized, form, "This API key is not valid.")
+	default:
+		m.cfg.Logger.ErrorContext(r.Context(), "ecgridsession: sign-in failed", "error", err)
+		m.fail(w, r, http.StatusInternalServerError, err)
+	}
+}
+
+// refuseSignIn shows the form again, with the login but never with a secret.
+func (m *Middleware) refuseSignIn(w http.ResponseWriter, r *http.Request, status int, form signInForm, problem string) {
+	if isScript(r) && !isHTMX(r) {
+		writeJSON(w, status, struct {
+			Authenticated bool   `json:"authenticated"`
+			Error         string `json:"error"`
+		}{false, problem})
+		return
+	}
+	m.renderPage(w, r, status, pageSignIn, pageData{Problem: problem, Login: form.login, ByKey: form.apiKey != ""})
+}
+
+// returnTo is where a browser goes after sign-in. Given twice, it was put
+// together by somebody else than our own pages, and is ignored.
+func (m *Middleware) returnTo(r *http.Request) string {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	inForm, inQuery := r.PostForm["return_to"], query["return_to"]
+	if err != nil || len(inForm) > 1 || len(inQuery) > 1 {
+		return m.cfg.AfterLogin
+	}
+	for _, target := range append(inForm, inQuery...) {
+		if m.validReturn(target) {
+			return target
+		}
+		return m.cfg.AfterLogin
+	}
+	return m.cfg.AfterLogin
+}

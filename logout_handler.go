@@ -1,0 +1,160 @@
+package ecgridsession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// LogoutOutcome is what became of the session at ECGrid. The user is signed out
+// here whichever it is.
+type LogoutOutcome int
+
+// The outcomes of a sign-out.
+const (
+	// LogoutNone: there was no session, or another request had just ended it.
+	LogoutNone LogoutOutcome = iota
+	// LogoutConfirmed: ECGrid ended it. An API key itself lives on.
+	LogoutConfirmed
+	// LogoutAlreadyInvalid: ECGrid no longer knew the token, which is as good.
+	LogoutAlreadyInvalid
+	// LogoutPending: ECGrid was unreachable, slow, or answered 429 or 5xx, or a
+	// refresh was under way: seen to in the background.
+	LogoutPending
+	// LogoutRefused: ECGrid answered something that a retry cannot mend.
+	LogoutRefused
+)
+
+// String gives the outcome as a lower-case word.
+func (o LogoutOutcome) String() string {
+	switch o {
+	case LogoutNone:
+		return "none"
+	case LogoutConfirmed:
+		return "confirmed"
+	case LogoutAlreadyInvalid:
+		return "already-invalid"
+	case LogoutPending:
+		return "pending"
+	case LogoutRefused:
+		return "refused"
+	default:
+		return fmt.Sprintf("outcome(%d)", int(o))
+	}
+}
+
+// Logout ends the request's session: in the ledger, in the browser, then at
+// ECGrid, within Config.LogoutTimeout and even if the browser hangs up. It sets
+// headers and leaves the answer to the caller, who has also checked that the
+// request may sign the user out; [Middleware.LogoutHandler] does both.
+//
+// The user is signed out whatever ECGrid does. The only error is
+// [ErrLogoutUnconfirmed], with the cookie deleted all the same. Of several
+// requests that end one session at once, one gets its outcome and the others
+// [LogoutNone]. Works inside and outside of [Middleware.Wrap].
+func (m *Middleware) Logout(w http.ResponseWriter, r *http.Request) (LogoutOutcome, error) {
+	return m.logout(w, r, m.revoker.revoke)
+}
+
+func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revokeFunc) (LogoutOutcome, error) {
+	noStore(w)
+	// The browser may hang up; the session ends all the same.
+	ctx := context.WithoutCancel(r.Context())
+	s := m.sessionFor(r)
+	snap := s.endable()
+	if snap == nil {
+		m.deleteCookie(w, r)
+		if s.standing == standingUnknown {
+			return LogoutNone, fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, s.fault)
+		}
+		return LogoutNone, nil
+	}
+
+	// First the ledger: from here on no copy of the cookie opens the session.
+	ended, ledgerErr := m.end(ctx, snap)
+	s.close()
+	m.deleteCookie(w, r)
+	if ledgerErr == nil && !ended.won {
+		return LogoutNone, nil
+	}
+
+	event := Event{Kind: LoggedOut, Session: m.describe(snap), Err: ledgerErr}
+	job := revocation{session: event.Session, credential: credentialOf(ended.newest, event.Session.UserID), revoke: revoke}
+	switch {
+	case ended.refreshing, job.credential.isZero():
+		// Its holder revokes what the refresh brings; waiting for that would
+		// keep the user here. The token so far may be all there is, if the
+		// holder dies.
+		event.Outcome = LogoutPending
+	default:
+		began := m.now()
+		var err error
+		event.Outcome, err = m.revokeInTime(ctx, revoke, job.credential)
+		event.Duration = m.now().Sub(began)
+		job.failedWith(err)
+		event.Err = errors.Join(ledgerErr, err)
+	}
+
+	var err error
+	if ledgerErr != nil {
+		job.unended = snap
+		// ECGrid's word is enough for a bearer token: it is dead. A key lives
+		// on, and an unknown token may only be an older one of this session.
+		if event.Outcome != LogoutConfirmed || snap.record.APIKey {
+			err = fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, ledgerErr)
+		}
+	}
+	switch {
+	case event.Outcome == LogoutPending:
+		m.revoker.later(job)
+	case ledgerErr != nil:
+		job.credential = Credential{} // ECGrid is done with it; the ledger is not
+		m.revoker.later(job)
+	}
+	m.emit(ctx, event)
+	return event.Outcome, err
+}
+
+// revokeInTime calls ECGrid within what a user is made to wait.
+func (m *Middleware) revokeInTime(ctx context.Context, revoke revokeFunc, c Credential) (LogoutOutcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.LogoutTimeout)
+	defer cancel()
+	return m.revoker.inRequest(ctx, revoke, c)
+}
+
+// LogoutHandler is the sign-out route. POST signs out and answers 303 to
+// Config.AfterLogout, 204 to a script, and 204 with HX-Redirect to htmx. GET
+// signs out only where Fetch Metadata proves a click on this site; else it
+// shows a page with a button and changes nothing, as HEAD does. A request from
+// another site is refused with 403, any other method with 405, and neither
+// touches the cookie. Works inside and outside of [Middleware.Wrap].
+func (m *Middleware) LogoutHandler() http.Handler { return m.logoutHandler(pageSignOut, m.Logout) }
+
+func (m *Middleware) logoutHandler(
+	page string, logout func(http.ResponseWriter, *http.Request) (LogoutOutcome, error),
+) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		noStore(w)
+		switch r.Method {
+		case http.MethodPost:
+			if m.refuseCrossOrigin(w, r) {
+				return
+			}
+		case http.MethodGet, http.MethodHead:
+			if !isClick(r) {
+				m.renderPage(w, r, http.StatusOK, page, pageData{})
+				return
+			}
+		default:
+			m.methodNotAllowed(w, r, "GET, HEAD, POST")
+			return
+		}
+		if _, err := logout(w, r); err != nil {
+			retryLater(w)
+			m.fail(w, r, http.StatusServiceUnavailable, err)
+			return
+		}
+		goTo(w, r, m.cfg.AfterLogout)
+	})
+}

@@ -1,0 +1,155 @@
+package ecgridsession
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+)
+
+// Middleware keeps ECGrid's credential in a session and hands it to outbound
+// calls. It is made by [New], immutable after, and safe for concurrent use. An
+// app has one for each upstream.
+type Middleware struct {
+	cfg      Config
+	upstream origin
+	carrier  carrier
+	ledger   sealedLedger
+	gate     *http.CrossOriginProtection
+	ecgrid   *ecgrid.Client
+	revoker  *revoker
+	now      func() time.Time
+}
+
+// New checks cfg and returns a Middleware for it, or every fault of cfg at once,
+// joined by [errors.Join]. No fault's text holds a key.
+func New(cfg Config) (*Middleware, error) {
+	cfg = cfg.withDefaults()
+	upstream, gate, err := cfg.check()
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := newSealedRecord(cfg.Keys, cfg.CookieName, upstream)
+	if err != nil {
+		return nil, fmt.Errorf("ecgridsession: Config.Keys: %w", err)
+	}
+	ledger, err := newSealedLedger(cfg, upstream)
+	if err != nil {
+		return nil, fmt.Errorf("ecgridsession: Config.Keys: %w", err)
+	}
+	cfg.Keys = nil // the rings have what they need
+
+	options := sessions.Options{
+		Path:     "/",
+		Secure:   !cfg.InsecureCookie, // ASVS 5.0, 3.3.1
+		HttpOnly: true,                // ASVS 5.0, 3.3.4
+		SameSite: cfg.SameSite,        // ASVS 5.0, 3.3.2
+	}
+	m := &Middleware{cfg: cfg, upstream: upstream, ledger: ledger, gate: gate, now: time.Now}
+	if cfg.Store == nil {
+		m.carrier = &cookieCarrier{sealed: sealed, name: cfg.CookieName, options: options}
+	} else {
+		m.carrier = &storeCarrier{
+			sealed: sealed, store: cfg.Store, name: cfg.CookieName, options: options, lifetime: cfg.Lifetime,
+		}
+	}
+	base := cfg.BaseTransport
+	if base == nil {
+		base = ecgrid.PrivateTransport()
+	}
+	m.ecgrid = ecgrid.New(upstream.base, base, cfg.LoginField)
+	m.revoker = newRevoker(m)
+	return m, nil
+}
+
+// Wrap opens the session of each request and hands it, in the request's
+// context, to next. It never answers by itself and passes the ResponseWriter on
+// as it is. It sets the session's cookie anew where that is due, before next
+// runs. Handlers that the app wraps twice are wrapped once.
+func (m *Middleware) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.sessionIn(r.Context()) != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		s := m.open(r)
+		if s.standing == standingOver {
+			m.endOutlived(s)
+		}
+		m.settleCookie(w, r, s)
+		next.ServeHTTP(w, r.WithContext(s))
+	})
+}
+
+// Require lets only signed-in requests through to next, wrapping it where the
+// app has not. A browser that navigates is sent to Config.LoginURL with the
+// page it wanted as return_to; anything else is answered 401 in JSON, and 503
+// with Retry-After where the ledger cannot say whether the session is open.
+// Whatever it guards is sent with Cache-Control: no-store, so that Back shows
+// nothing after sign-out.
+func (m *Middleware) Require(next http.Handler) http.Handler {
+	return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		noStore(w)
+		s := m.sessionIn(r.Context())
+		switch {
+		case s.newest.Load() != nil:
+			next.ServeHTTP(w, r)
+		case s.standing == standingUnknown:
+			retryLater(w)
+			m.fail(w, r, http.StatusServiceUnavailable, s.fault)
+		case isNavigation(r):
+			http.Redirect(w, r, m.loginURLFor(r), http.StatusSeeOther)
+		default:
+			m.fail(w, r, http.StatusUnauthorized, ErrNoSession)
+		}
+	}))
+}
+
+// Session returns what may be known of the request's session; false where it
+// has none that is open, or the ledger could not say.
+func (m *Middleware) Session(ctx context.Context) (Session, bool) {
+	s := m.sessionIn(ctx)
+	if s == nil {
+		return Session{}, false
+	}
+	snap := s.newest.Load()
+	if snap == nil {
+		return Session{}, false
+	}
+	return m.describe(snap), true
+}
+
+// Credential returns the credential of the request's session, or the one that
+// ctx got from [Middleware.WithCredential]. Most callers want
+// [Middleware.Transport], which keeps it from other hosts. Its errors are
+// [ErrNoSession], [ErrSessionEnded] and [ErrLedgerUnavailable].
+func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
+	if fixed, ok := ctx.Value(contextKey{m}).(Credential); ok {
+		return fixed, nil
+	}
+	s := m.sessionIn(ctx)
+	if s == nil {
+		return Credential{}, ErrNoSession
+	}
+	return s.credential()
+}
+
+// WithCredential returns a context whose outbound calls carry c, for background
+// work and tests. There is no session in it: nothing refreshes c or ends it,
+// and [Middleware.Session] gives none.
+func (m *Middleware) WithCredential(ctx context.Context, c Credential) context.Context {
+	return context.WithValue(ctx, contextKey{m}, c)
+}
+
+// Close waits for the revocations under way, giving those that wait for another
+// try one last try at once. Call it after the server has shut down. Where ctx
+// ends first, what is left is given up, and the error says how much that is and
+// wraps ctx's. Later calls do the same; sign-outs after it are no longer
+// retried.
+func (m *Middleware) Close(ctx context.Context) error {
+	return m.revoker.close(ctx)
+}

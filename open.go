@@ -1,0 +1,151 @@
+package ecgridsession
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+)
+
+// maxStartAhead is how far in the future a session may have started: replicas'
+// clocks differ a little.
+const maxStartAhead = time.Minute
+
+// open finds out where the request's session stands: cookie, then limits, then
+// ledger. It changes nothing and sets no cookie.
+func (m *Middleware) open(r *http.Request) *requestSession {
+	s := &requestSession{Context: r.Context(), m: m}
+	rec := &s.carried.record
+	s.reading = m.carrier.read(r, rec)
+	switch s.reading {
+	case absent:
+		return s
+	case unreadable:
+		s.standing = standingRejected
+		m.emit(s, Event{Kind: CookieRejected})
+		return s
+	case unreachable:
+		s.standing = standingUnknown
+		s.fault = errStoreUnavailable
+		m.emit(s, Event{Kind: LedgerUnavailable, Err: s.fault})
+		return s
+	}
+	s.carried.keys = m.ledger.keysOf(rec.ID, rec.UserID)
+	s.standing = m.withinLimits(rec)
+	switch s.standing {
+	case standingRejected:
+		m.emit(s, Event{Kind: CookieRejected})
+	case standingOpen:
+		m.askLedger(s)
+	}
+	return s
+}
+
+// withinLimits judges the times in a record.
+func (m *Middleware) withinLimits(rec *record.Record) standing {
+	now := m.now().UnixMilli()
+	switch {
+	case rec.StartedAt <= 0, rec.StartedAt > now+maxStartAhead.Milliseconds(), rec.SeenAt < rec.StartedAt:
+		return standingRejected
+	// Idleness first: such a cookie may be an old copy of one in use, so its
+	// absolute end must not revoke anything.
+	case now-rec.SeenAt > m.cfg.IdleTimeout.Milliseconds():
+		return standingIdle
+	case now-rec.StartedAt >= m.cfg.Lifetime.Milliseconds():
+		return standingOver
+	default:
+		return standingOpen
+	}
+}
+
+// askLedger lets the ledger decide over a session that is within its limits.
+func (m *Middleware) askLedger(s *requestSession) {
+	found, cutOff, err := m.ledger.look(s, &s.carried.keys)
+	rec := &s.carried.record
+	switch {
+	case errors.Is(err, errEntryUnreadable):
+		// Whoever writes garbage there must not be able to keep a session open.
+		s.standing = standingEnded
+		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried), Err: err})
+	case err != nil:
+		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
+		if rec.InLedger {
+			s.standing, s.fault = standingUnknown, err
+			return
+		}
+		// ECGrid still refuses a token that was revoked.
+		s.newest.Store(&s.carried)
+	case found.state == entryEnded, cutOff > rec.CutOff,
+		// What the ledger has lost signs out, never in.
+		found.state == entryNone && rec.InLedger:
+		s.standing = standingEnded
+	default:
+		s.newest.Store(s.carried.with(&found))
+	}
+}
+
+// settleCookie brings the browser's cookie up to date with what was found.
+func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *requestSession) {
+	if isSubresource(r) {
+		// A static handler overwrites our no-store, and a shared cache would
+		// keep the cookie.
+		return
+	}
+	if snap := s.newest.Load(); snap != nil {
+		m.reissue(w, r, s, snap)
+		return
+	}
+	switch s.standing {
+	case standingRejected, standingIdle, standingOver, standingEnded:
+		// Not for scripts: a poller's late answer would delete the cookie of a
+		// sign-in that has just happened.
+		if isDocument(r) || !hasFetchMetadata(r) {
+			m.deleteCookie(w, r)
+		}
+	}
+}
+
+// reissue sets the cookie anew where it is of an older generation or key, or a
+// tenth of the idle limit has passed, so that most answers carry none.
+func (m *Middleware) reissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
+	now := m.now().UnixMilli()
+	newer := snap.record.Generation != s.carried.record.Generation
+	aged := now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
+	if !newer && !aged && s.reading != outdated {
+		return
+	}
+	rec := snap.record
+	// Clocks of replicas differ; what was seen never moves back.
+	rec.SeenAt = max(now, rec.SeenAt)
+	if rec.InLedger {
+		rec.Credential = record.Credential{}
+	}
+	if err := m.carrier.write(w, r, &rec, false); err != nil {
+		// The cookie that the browser has goes on: the ledger knows the rest.
+		m.cfg.Logger.WarnContext(s, "ecgridsession: the session cookie was not set anew", "error", err)
+		return
+	}
+	s.onlyIdle = !newer && s.reading != outdated
+}
+
+// deleteCookie sets the deletion cookie. A store that keeps its row is told of
+// in the log: the ledger has the last word, so the row opens nothing.
+func (m *Middleware) deleteCookie(w http.ResponseWriter, r *http.Request) {
+	if err := m.carrier.delete(w, r); err != nil {
+		m.cfg.Logger.WarnContext(r.Context(), "ecgridsession: the session store kept its row", "error", err)
+	}
+}
+
+// endOutlived ends a session whose absolute limit has passed and has its token
+// revoked, once.
+func (m *Middleware) endOutlived(s *requestSession) {
+	ended, err := m.end(s, &s.carried)
+	if err != nil {
+		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
+	}
+	if ended.won {
+		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried)})
+		m.revokeLater(&s.carried, ended)
+	}
+}

@@ -1,0 +1,153 @@
+package ecgridsession
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+)
+
+// requestSession is what one request knows of its session. It is the request's
+// context, so that opening a session costs one allocation and not three.
+type requestSession struct {
+	context.Context
+	m *Middleware
+
+	carried  snapshot // what the cookie held, whether or not it opens a session
+	reading  reading
+	standing standing
+	fault    error // why standing is unknown
+
+	// newest is the session as this request sees it, nil for none. A long
+	// request outlives its token, and Login or Logout may run within it.
+	newest atomic.Pointer[snapshot]
+	ended  atomic.Bool // there was a session when the request began
+
+	// onlyIdle: Wrap set the cookie anew for no other reason than that time
+	// has passed.
+	onlyIdle bool
+}
+
+// snapshot is a session with one generation of its credential. It is immutable
+// once a request can see it.
+type snapshot struct {
+	record record.Record
+	keys   sessionKeys
+}
+
+// standing is what cookie, limits and ledger make of a session.
+type standing int
+
+const (
+	standingNone     standing = iota // there is no cookie
+	standingRejected                 // the cookie is not ours
+	standingIdle                     // the idle limit has passed
+	standingOver                     // the absolute limit has passed
+	standingEnded                    // the ledger says so
+	standingUnknown                  // what decides could not be asked
+	standingOpen
+)
+
+// contextKey is of one Middleware, so two of them on one request never see each
+// other's session.
+type contextKey struct{ m *Middleware }
+
+// Value implements context.Context.
+func (s *requestSession) Value(key any) any {
+	if k, ok := key.(contextKey); ok && k.m == s.m {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// String keeps a printed context from showing what is in it.
+func (s *requestSession) String() string { return "ecgridsession context" }
+
+// GoString is String.
+func (s *requestSession) GoString() string { return s.String() }
+
+// sessionIn is the session that Wrap put into ctx, or nil.
+func (m *Middleware) sessionIn(ctx context.Context) *requestSession {
+	s, _ := ctx.Value(contextKey{m}).(*requestSession)
+	return s
+}
+
+// sessionFor is the request's session, opened now where the handler runs
+// outside of Wrap.
+func (m *Middleware) sessionFor(r *http.Request) *requestSession {
+	if s := m.sessionIn(r.Context()); s != nil {
+		return s
+	}
+	return m.open(r)
+}
+
+// endable is the session that a sign-out ends: the one that is open, or what
+// the cookie held, since even one past its limits may have a living token. It
+// is nil where there is none.
+func (s *requestSession) endable() *snapshot {
+	if snap := s.newest.Load(); snap != nil {
+		return snap
+	}
+	if s.ended.Load() || s.reading != current && s.reading != outdated || s.standing == standingRejected {
+		return nil
+	}
+	return &s.carried
+}
+
+// credential is the newest credential of an open session.
+func (s *requestSession) credential() (Credential, error) {
+	snap := s.newest.Load()
+	switch {
+	case snap != nil:
+		return credentialOf(snap.record.Credential, snap.record.UserID), nil
+	case s.ended.Load():
+		return Credential{}, ErrSessionEnded
+	case s.standing == standingUnknown:
+		return Credential{}, s.fault
+	default:
+		return Credential{}, ErrNoSession
+	}
+}
+
+// close makes the rest of the request anonymous.
+func (s *requestSession) close() {
+	if s.newest.Swap(nil) != nil {
+		s.ended.Store(true)
+	}
+}
+
+// replace makes snap the session of the rest of the request.
+func (s *requestSession) replace(snap *snapshot) { s.newest.Store(snap) }
+
+// with returns the session with the credential of its ledger entry, where that
+// is what counts: the credential is kept there, or is a newer one.
+func (snap *snapshot) with(found *entry) *snapshot {
+	if found.state != entryLive && found.state != entryRefreshing {
+		return snap
+	}
+	if !snap.record.InLedger && found.generation <= snap.record.Generation {
+		return snap
+	}
+	next := *snap
+	next.record.Generation = found.generation
+	next.record.Credential = found.credential
+	return &next
+}
+
+// describe is the public view of a session.
+func (m *Middleware) describe(snap *snapshot) Session {
+	rec := &snap.record
+	started := time.UnixMilli(rec.StartedAt).UTC()
+	return Session{
+		Ref:            hex.EncodeToString(snap.keys.ref[:]),
+		UserID:         rec.UserID,
+		Login:          rec.Login,
+		APIKey:         rec.APIKey,
+		StartedAt:      started,
+		TokenExpiresAt: timeOf(rec.Credential.ExpiresAt),
+		EndsAt:         started.Add(m.cfg.Lifetime),
+	}
+}

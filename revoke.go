@@ -1,0 +1,283 @@
+package ecgridsession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+)
+
+const (
+	// Calls in flight to end tokens: from requests, and in the background. A
+	// slow ECGrid must eat neither the process nor, by the background's tries,
+	// the turn of users who are signing out.
+	maxRequestRevocations    = 64
+	maxBackgroundRevocations = 16
+
+	// maxPendingRevocations bounds what waits in the background.
+	maxPendingRevocations = 4096
+
+	// maxAnswered is how often a call is made that ECGrid answers with "later":
+	// its documentation allows three tries. One that it does not answer has
+	// cost it nothing, and more of them outlast an outage of minutes.
+	maxAnswered   = 3
+	maxUnanswered = 8
+
+	// The wait before another try doubles from the first to the longest;
+	// Retry-After is honoured up to the longest.
+	firstRetryWait   = time.Second
+	longestRetryWait = time.Minute
+)
+
+// revokeFunc ends a credential at ECGrid.
+type revokeFunc func(ctx context.Context, c Credential) (LogoutOutcome, error)
+
+// revocation is one session to be ended that a request could not, or did not
+// wait to, end for good.
+type revocation struct {
+	session    Session
+	credential Credential // zero: ECGrid is done with it
+	revoke     revokeFunc // nil: the plain logout
+	unended    *snapshot  // not nil: the ledger has not confirmed the end either
+
+	answered, unanswered int           // failed tries so far
+	wait                 time.Duration // asked for by ECGrid
+}
+
+// failedWith counts a failed try.
+func (v *revocation) failedWith(err error) {
+	if err == nil {
+		return
+	}
+	v.wait = 0
+	var upstream *UpstreamError
+	if errors.As(err, &upstream) && upstream.StatusCode != 0 {
+		v.answered++
+		v.wait = upstream.RetryAfter
+		return
+	}
+	v.unanswered++
+}
+
+func (v *revocation) exhausted() bool {
+	return v.answered >= maxAnswered || v.unanswered >= maxUnanswered
+}
+
+// pause is how long to wait before the next try: none before the first.
+func (v *revocation) pause() time.Duration {
+	tries := v.answered + v.unanswered
+	if tries == 0 {
+		return 0
+	}
+	backoff := min(firstRetryWait<<(tries-1), longestRetryWait)
+	// Half of it at random, so that those who failed together do not return
+	// together.
+	backoff = backoff/2 + rand.N(backoff/2+1)
+	return max(backoff, min(v.wait, longestRetryWait))
+}
+
+// revoker ends tokens at ECGrid, in a user's request or after it. Each pending
+// revocation is one goroutine, which ends by itself after a bounded number of
+// tries; close waits for them.
+type revoker struct {
+	m          *Middleware
+	requests   chan struct{}
+	background chan struct{}
+
+	closing chan struct{}      // closed: no more waiting between tries
+	stopped context.Context    // done: no more tries
+	stop    context.CancelFunc // of stopped
+
+	mu      sync.Mutex
+	pending int
+	closed  bool
+	drained chan struct{} // made by close, closed when pending falls to 0
+}
+
+func newRevoker(m *Middleware) *revoker {
+	stopped, stop := context.WithCancel(context.Background())
+	return &revoker{
+		m:          m,
+		requests:   make(chan struct{}, maxRequestRevocations),
+		background: make(chan struct{}, maxBackgroundRevocations),
+		closing:    make(chan struct{}),
+		stopped:    stopped,
+		stop:       stop,
+	}
+}
+
+// revoke is the plain logout of a credential.
+func (v *revoker) revoke(ctx context.Context, c Credential) (LogoutOutcome, error) {
+	err := v.m.ecgrid.Logout(ctx, c.auth())
+	var failure *ecgrid.Error
+	switch {
+	case err == nil:
+		return LogoutConfirmed, nil
+	case !errors.As(err, &failure) || failure.Retryable():
+		return LogoutPending, upstreamError("logout", err)
+	case failure.Rejected():
+		return LogoutAlreadyInvalid, nil
+	default:
+		return LogoutRefused, upstreamError("logout", err)
+	}
+}
+
+// inRequest revokes while a user waits, within ctx.
+func (v *revoker) inRequest(ctx context.Context, revoke revokeFunc, c Credential) (LogoutOutcome, error) {
+	select {
+	case v.requests <- struct{}{}:
+		defer func() { <-v.requests }()
+		return revoke(ctx, c)
+	case <-ctx.Done():
+		return LogoutPending, fmt.Errorf("ecgridsession: logout: too many calls under way: %w", ctx.Err())
+	}
+}
+
+// later takes over a revocation. It returns at once.
+func (v *revoker) later(job revocation) {
+	if job.revoke == nil {
+		job.revoke = v.revoke
+	}
+	v.mu.Lock()
+	taken := !v.closed && v.pending < maxPendingRevocations
+	if taken {
+		v.pending++
+	}
+	v.mu.Unlock()
+	if !taken {
+		v.gaveUp(job, errors.New("ecgridsession: revocation not taken: too many are pending, or the middleware is closed"))
+		return
+	}
+	go v.run(job)
+}
+
+func (v *revoker) run(job revocation) {
+	defer v.done()
+	for {
+		last := v.sleep(job.pause())
+		if v.stopped.Err() != nil {
+			v.gaveUp(job, errors.New("ecgridsession: revocation given up: the middleware was closed"))
+			return
+		}
+		outcome, took, err := v.try(&job)
+		if err == nil || outcome == LogoutRefused {
+			v.report(job, outcome, took, err)
+			return
+		}
+		job.failedWith(err)
+		if last || job.exhausted() {
+			v.gaveUp(job, err)
+			return
+		}
+	}
+}
+
+// sleep waits for d, or until close: then the try that follows is the last.
+func (v *revoker) sleep(d time.Duration) (last bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false
+	case <-v.closing:
+		return true
+	}
+}
+
+// try makes one attempt at everything that is left of job.
+func (v *revoker) try(job *revocation) (outcome LogoutOutcome, took time.Duration, err error) {
+	select {
+	case v.background <- struct{}{}:
+		defer func() { <-v.background }()
+	case <-v.stopped.Done():
+		return LogoutPending, 0, v.stopped.Err()
+	}
+	if job.unended != nil {
+		ended, err := v.m.end(v.stopped, job.unended)
+		if err != nil {
+			return LogoutPending, 0, err
+		}
+		if ended.won {
+			// Only now is it known what the newest credential was.
+			job.credential = credentialOf(ended.newest, job.session.UserID)
+		}
+		job.unended = nil
+	}
+	expired := !job.credential.ExpiresAt.IsZero() && v.m.now().After(job.credential.ExpiresAt.Add(clockSlack))
+	if job.credential.isZero() || expired {
+		return LogoutAlreadyInvalid, 0, nil
+	}
+	ctx, cancel := context.WithTimeout(v.stopped, v.m.cfg.AuthTimeout)
+	defer cancel()
+	began := v.m.now()
+	outcome, err = job.revoke(ctx, job.credential)
+	return outcome, v.m.now().Sub(began), err
+}
+
+func (v *revoker) report(job revocation, outcome LogoutOutcome, took time.Duration, err error) {
+	kind := RevocationDone
+	if outcome == LogoutRefused {
+		kind = RevocationGaveUp
+	}
+	v.m.emit(context.Background(), Event{Kind: kind, Session: job.session, Outcome: outcome, Duration: took, Err: err})
+}
+
+func (v *revoker) gaveUp(job revocation, err error) {
+	v.m.emit(context.Background(), Event{Kind: RevocationGaveUp, Session: job.session, Outcome: LogoutPending, Err: err})
+}
+
+func (v *revoker) done() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.pending--
+	if v.pending == 0 && v.drained != nil {
+		close(v.drained)
+		v.drained = nil
+	}
+}
+
+// close lets each pending revocation try once more, without waiting, and
+// returns when all are done, or ctx is.
+func (v *revoker) close(ctx context.Context) error {
+	v.mu.Lock()
+	if !v.closed {
+		v.closed = true
+		close(v.closing)
+	}
+	if v.pending == 0 {
+		v.mu.Unlock()
+		v.stop()
+		return nil
+	}
+	if v.drained == nil {
+		v.drained = make(chan struct{})
+	}
+	drained := v.drained
+	v.mu.Unlock()
+
+	select {
+	case <-drained:
+		v.stop()
+		return nil
+	case <-ctx.Done():
+	}
+	v.mu.Lock()
+	left := v.pending
+	v.mu.Unlock()
+	v.stop()
+	if left == 0 {
+		return nil
+	}
+	return fmt.Errorf("ecgridsession: %d revocations given up: %w", left, ctx.Err())
+}
+
+// revokeLater hands the credential of a session that this call has ended to
+// the background.
+func (m *Middleware) revokeLater(snap *snapshot, ended ending) {
+	session := m.describe(snap)
+	m.revoker.later(revocation{session: session, credential: credentialOf(ended.newest, session.UserID)})
+}

@@ -1,0 +1,136 @@
+package ecgridsession
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+)
+
+// errInsecureElsewhere is of an app that left InsecureCookie on where others
+// can listen.
+var errInsecureElsewhere = errors.New(
+	"ecgridsession: InsecureCookie is for loopback hosts only, and this connection came in elsewhere")
+
+// errOtherUser is of a credential that is not that of the user it was given
+// for.
+var errOtherUser = errors.New("ecgridsession: the credential belongs to another user")
+
+// newSession is a sign-in on its way to becoming a session.
+type newSession struct {
+	credential Credential
+	login      string
+}
+
+// begin makes a session of a credential that ECGrid has accepted: ledger, then
+// cookie, then the end of the session that was there before.
+func (m *Middleware) begin(w http.ResponseWriter, r *http.Request, n newSession) (Session, error) {
+	noStore(w)
+	// A browser that hangs up must not leave half a session.
+	ctx := context.WithoutCancel(r.Context())
+	before := m.sessionFor(r)
+
+	snap, err := m.newSnapshot(ctx, n)
+	if err != nil {
+		return Session{}, err
+	}
+	if err := m.keep(ctx, w, r, snap); err != nil {
+		return Session{}, err
+	}
+	m.endBefore(ctx, before, n.credential)
+	before.replace(snap)
+
+	session := m.describe(snap)
+	m.emit(ctx, Event{Kind: SessionStarted, Session: session})
+	return session, nil
+}
+
+// newSnapshot is a session with a new id: one that somebody could have known
+// before sign-in would let them share it (ASVS 5.0, 7.2.4).
+func (m *Middleware) newSnapshot(ctx context.Context, n newSession) (*snapshot, error) {
+	now := m.now().UnixMilli()
+	snap := &snapshot{record: record.Record{
+		APIKey:    n.credential.APIKey != "",
+		UserID:    n.credential.UserID,
+		Login:     n.login,
+		StartedAt: now,
+		SeenAt:    now,
+		Credential: record.Credential{
+			Token:        n.credential.Token,
+			RefreshToken: n.credential.RefreshToken,
+			APIKey:       n.credential.APIKey,
+			IssuedAt:     now,
+			ExpiresAt:    millisOf(n.credential.ExpiresAt),
+		},
+	}}
+	rand.Read(snap.record.ID[:])
+	snap.keys = m.ledger.keysOf(snap.record.ID, snap.record.UserID)
+
+	cutOff, err := m.cutOffAtSignIn(ctx, &snap.keys)
+	if err != nil {
+		// A cut-off of 0 can only end the session too early, when the ledger is
+		// back and the user has signed out everywhere in the last hours.
+		m.emit(ctx, Event{Kind: LedgerUnavailable, Session: m.describe(snap), Err: err})
+	}
+	snap.record.CutOff = cutOff
+	return snap, nil
+}
+
+// keep puts the session where it will be found again: in the cookie or, where
+// the credential does not belong or fit there, in the ledger as well.
+func (m *Middleware) keep(ctx context.Context, w http.ResponseWriter, r *http.Request, snap *snapshot) error {
+	if !snap.record.APIKey && !m.cfg.CredentialInLedger {
+		err := m.carrier.write(w, r, &snap.record, true)
+		if err == nil {
+			return nil
+		}
+		// Too large for a cookie; or for the store, whose error does not say.
+	}
+	snap.record.InLedger = true
+	live := entry{state: entryLive, credential: snap.record.Credential}
+	swapped, err := m.ledger.swapEntry(ctx, &snap.keys, entry{}, live, m.untilEnd(&snap.record))
+	switch {
+	case err != nil:
+		return err
+	case !swapped:
+		return fmt.Errorf("%w: a new session's entry was taken", ErrLedgerUnavailable)
+	}
+	inCookie := snap.record
+	inCookie.Credential = record.Credential{}
+	if err := m.carrier.write(w, r, &inCookie, true); err != nil {
+		// Nobody has its cookie; the entry goes with its time to live.
+		takeBackCookie(w.Header(), m.cfg.CookieName)
+		return err
+	}
+	return nil
+}
+
+// endBefore ends the session that a sign-in takes the place of, and has its
+// token revoked. One that is past its idle limit may be an old copy of one in
+// use elsewhere, and is left alone.
+func (m *Middleware) endBefore(ctx context.Context, before *requestSession, next Credential) {
+	old := before.endable()
+	if old == nil || before.standing == standingIdle {
+		return
+	}
+	ended, err := m.end(ctx, old)
+	session := m.describe(old)
+	if err != nil {
+		m.emit(ctx, Event{Kind: LedgerUnavailable, Session: session, Err: err})
+	}
+	if err == nil && !ended.won {
+		return
+	}
+	m.emit(ctx, Event{Kind: SessionEnded, Session: session})
+	if ended.newest.Token == next.Token && ended.newest.APIKey == next.APIKey {
+		return // Start was given the credential of the session that was there
+	}
+	job := revocation{session: session, credential: credentialOf(ended.newest, session.UserID)}
+	if err != nil {
+		job.unended = old
+	}
+	m.revoker.later(job)
+}

@@ -1,0 +1,211 @@
+package ecgridsession
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
+)
+
+// CookieStore is a gorilla [sessions.Store] that keeps a session's values in
+// the cookie itself, sealed with AES-256-GCM: what [sessions.NewCookieStore]
+// does, with one key ring in place of key pairs, no second spelling of the same
+// cookie, and a deletion that deletes. It is safe for concurrent use.
+//
+// It is for apps' own sessions. The [Middleware] needs none.
+type CookieStore struct {
+	codec    *sealedCodec
+	readAlso []securecookie.Codec
+	options  sessions.Options
+}
+
+// CookieStoreConfig says how a [CookieStore] seals and sets its cookies.
+type CookieStoreConfig struct {
+	// Keys are 32 random bytes each: the first seals, all of them open.
+	// Required. They may be those of [Config.Keys]: what is sealed for one
+	// purpose never opens for another.
+	Keys [][]byte
+
+	// Options are what each session starts with. The zero value is Path=/,
+	// Secure, HttpOnly, SameSite=Lax, for the browser's session. Path and
+	// SameSite default one by one. Secure and HttpOnly are always on, since a
+	// false cannot be told from a field left out: a session that must do
+	// without sets session.Options before Save. MaxAge over 0 also bounds, in
+	// seconds, how old a cookie may be when it comes back.
+	Options sessions.Options
+
+	// ReadAlso are tried on a cookie that the key ring does not open, such as
+	// securecookie.CodecsFromPairs(old...) while an app moves here from
+	// gorilla's own store. Nothing is written by them.
+	ReadAlso []securecookie.Codec
+}
+
+// NewCookieStore returns a store for cfg, or every fault of it at once.
+func NewCookieStore(cfg CookieStoreConfig) (*CookieStore, error) {
+	var faults []error
+	for _, err := range seal.Check(cfg.Keys) {
+		faults = append(faults, fmt.Errorf("ecgridsession: CookieStoreConfig.Keys: %w", err))
+	}
+	for i, codec := range cfg.ReadAlso {
+		if codec == nil {
+			faults = append(faults, fmt.Errorf("ecgridsession: CookieStoreConfig.ReadAlso: codec %d is nil", i))
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	ring, err := seal.NewRing(cfg.Keys, "cookie store")
+	if err != nil {
+		return nil, fmt.Errorf("ecgridsession: %w", err)
+	}
+	options := cfg.Options
+	options.Path = orDefault(options.Path, "/")
+	options.SameSite = orDefault(options.SameSite, http.SameSiteLaxMode)
+	options.Secure = true   // ASVS 5.0, 3.3.1
+	options.HttpOnly = true // ASVS 5.0, 3.3.4
+	return &CookieStore{
+		codec:    &sealedCodec{ring: ring, maxAge: time.Duration(options.MaxAge) * time.Second},
+		readAlso: append([]securecookie.Codec(nil), cfg.ReadAlso...),
+		options:  options,
+	}, nil
+}
+
+// Get returns the session of that name from the request's registry, decoding
+// its cookie on the first call. It returns what [CookieStore.New] returns.
+func (s *CookieStore) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s, name)
+}
+
+// New returns a session of that name without the registry. The session is never
+// nil; it is new, and empty, where there is no cookie. Where there is one that
+// does not open, it is new too and the error is a [securecookie.Error] whose
+// IsDecode is true. Of several cookies of the name the only one that opens
+// counts; if more than one opens, none does.
+func (s *CookieStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
+	options := s.options
+	session.Options = &options
+	session.IsNew = true
+
+	var found [maxSameName]string
+	values, ok := cookieValues(found[:0], r.Header, name)
+	if !ok {
+		return session, errCookieUndecodable
+	}
+	opened := 0
+	for _, value := range values {
+		decoded := make(map[any]any)
+		if s.decode(name, value, &decoded) == nil {
+			opened++
+			session.Values = decoded
+		}
+	}
+	switch {
+	case len(values) == 0:
+		return session, nil
+	case opened != 1:
+		session.Values = make(map[any]any)
+		return session, errCookieUndecodable
+	}
+	session.IsNew = false
+	return session, nil
+}
+
+func (s *CookieStore) decode(name, value string, dst any) error {
+	err := s.codec.Decode(name, value, dst)
+	for _, codec := range s.readAlso {
+		if err == nil {
+			break
+		}
+		if len(value) <= maxCookie {
+			err = codec.Decode(name, value, dst)
+		}
+	}
+	return err
+}
+
+// Save sets the session's cookie, the last and only one of its name, with
+// Cache-Control: no-store and Vary: Cookie. Options.MaxAge below 0 deletes it:
+// the deletion carries no value. It returns [ErrSessionTooLarge] where name and
+// value together exceed 4096 bytes, and a [securecookie.Error] where a value
+// cannot be encoded; nothing is set then.
+func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	options := session.Options
+	if options == nil {
+		defaults := s.options
+		options = &defaults
+	}
+	name := session.Name()
+	if options.MaxAge < 0 {
+		setCookie(w.Header(), name, deletionCookie(name, options))
+		return nil
+	}
+	value, err := s.codec.Encode(name, session.Values)
+	if err != nil {
+		return err
+	}
+	if len(name)+len(value) > maxCookie {
+		return fmt.Errorf("%w: the cookie takes %d bytes, and browsers keep %d",
+			ErrSessionTooLarge, len(name)+len(value), maxCookie)
+	}
+	line := cookieLine(name, value, options)
+	if line == "" {
+		return fmt.Errorf("ecgridsession: the session's name is not a cookie name")
+	}
+	setCookie(w.Header(), name, line)
+	return nil
+}
+
+// sealedCodec is the [securecookie.Codec] of a CookieStore: the time of
+// sealing, then the values in gob, sealed for the cookie's name.
+type sealedCodec struct {
+	ring   *seal.Ring
+	maxAge time.Duration // 0: no limit
+}
+
+var _ securecookie.Codec = (*sealedCodec)(nil)
+
+// Encode implements [securecookie.Codec].
+func (c *sealedCodec) Encode(name string, value any) (string, error) {
+	gob, err := (securecookie.GobEncoder{}).Serialize(value)
+	if err != nil {
+		return "", err
+	}
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(gob)), uint64(time.Now().Unix()))
+	return c.ring.SealText(append(plain, gob...), []byte(name)), nil
+}
+
+// Decode implements [securecookie.Codec].
+func (c *sealedCodec) Decode(name, value string, dst any) error {
+	// Before any decoding, so that a megabyte costs what a byte does.
+	if len(name)+len(value) > maxCookie {
+		return errCookieUndecodable
+	}
+	plain, _, err := c.ring.OpenText(nil, value, []byte(name))
+	if err != nil || len(plain) < 8 {
+		return errCookieUndecodable
+	}
+	sealedAt := time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)
+	if c.maxAge > 0 && time.Since(sealedAt) > c.maxAge {
+		return errCookieUndecodable
+	}
+	return (securecookie.GobEncoder{}).Deserialize(plain[8:], dst)
+}
+
+// undecodable is the [securecookie.Error] of a cookie that does not open. It
+// gives no reason: there is nobody who should act on one.
+type undecodable struct{}
+
+var errCookieUndecodable securecookie.Error = undecodable{}
+
+func (undecodable) Error() string    { return "ecgridsession: the cookie cannot be opened" }
+func (undecodable) IsUsage() bool    { return false }
+func (undecodable) IsDecode() bool   { return true }
+func (undecodable) IsInternal() bool { return false }
+func (undecodable) Cause() error     { return nil }

@@ -1,0 +1,128 @@
+package ecgridsession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+)
+
+// Transport returns a RoundTripper that attaches the credential of the request's
+// context to calls to Config.Upstream and sends them through base, or through
+// http.DefaultTransport where base is nil. It is safe for concurrent use and
+// leaves the caller's request as it is.
+//
+// A call that must not carry the credential is not sent: [ErrOtherOrigin] for
+// another scheme, host or port, or outside of the upstream's path;
+// [ErrConflictingCredential] where the caller set Authorization or X-API-Key;
+// [ErrNoSession], [ErrSessionEnded] and [ErrLedgerUnavailable] where there is no
+// credential. The session's own cookie is dropped, so that a reverse proxy does
+// not pass it on. A 401 by which ECGrid refuses the session's credential ends
+// the session; the caller gets the answer whole.
+func (m *Middleware) Transport(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &transport{m: m, base: base}
+}
+
+// Client returns an HTTP client on [Middleware.Transport] that follows redirects
+// within Config.Upstream only; any other is an error that wraps
+// [ErrOtherOrigin]. It has no timeout of its own: use the request's context.
+func (m *Middleware) Client() *http.Client {
+	return &http.Client{
+		Transport: m.Transport(nil),
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) >= 10 {
+				return errors.New("ecgridsession: stopped after 10 redirects")
+			}
+			return m.upstream.admits(req)
+		},
+	}
+}
+
+type transport struct {
+	m    *Middleware
+	base http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	credential, err := t.admit(req)
+	if err != nil {
+		// A RoundTripper closes the body whatever happens.
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	resp, err := t.base.RoundTrip(t.withCredential(req, credential))
+	if err != nil {
+		return nil, err
+	}
+	if ecgrid.Rejection(resp) {
+		t.m.credentialRejected(req.Context(), credential)
+	}
+	return resp, nil
+}
+
+// admit returns the credential for a request that may carry it.
+func (t *transport) admit(req *http.Request) (Credential, error) {
+	if err := t.m.upstream.admits(req); err != nil {
+		return Credential{}, err
+	}
+	for name := range req.Header {
+		// Whoever fills the map directly may spell it otherwise.
+		if strings.EqualFold(name, ecgrid.HeaderBearer) || strings.EqualFold(name, ecgrid.HeaderAPIKey) {
+			return Credential{}, fmt.Errorf("%w: %s is set", ErrConflictingCredential, name)
+		}
+	}
+	if err := req.Context().Err(); err != nil {
+		return Credential{}, err
+	}
+	return t.m.Credential(req.Context())
+}
+
+// withCredential is a copy of req that may be sent: the caller's is left as it
+// is, since http.Client copies its headers to where a redirect leads.
+func (t *transport) withCredential(req *http.Request, c Credential) *http.Request {
+	out := *req
+	out.Header = maps.Clone(req.Header)
+	if out.Header == nil {
+		out.Header = make(http.Header, 1)
+	}
+	if lines, set := out.Header["Cookie"]; set {
+		if lines = withoutCookie(lines, t.m.cfg.CookieName); len(lines) > 0 {
+			out.Header["Cookie"] = lines
+		} else {
+			delete(out.Header, "Cookie")
+		}
+	}
+	c.auth().SetHeader(out.Header)
+	return &out
+}
+
+// credentialRejected ends the session whose credential ECGrid has refused.
+func (m *Middleware) credentialRejected(ctx context.Context, refused Credential) {
+	s := m.sessionIn(ctx)
+	if s == nil {
+		return // WithCredential: there is no session to end
+	}
+	snap := s.newest.Load()
+	if snap == nil || credentialOf(snap.record.Credential, snap.record.UserID) != refused {
+		return // what was refused is no longer this session's credential
+	}
+	ended, err := m.end(ctx, snap)
+	s.close()
+	event := Event{Kind: SessionEnded, Session: m.describe(snap), Err: err}
+	if err != nil {
+		event.Kind = LedgerUnavailable
+	}
+	if ended.won || err != nil {
+		m.emit(ctx, event)
+	}
+}
