@@ -65,8 +65,8 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revok
 	snap := s.endable()
 	if snap == nil {
 		m.deleteCookie(w, r)
-		if s.standing == standingUnknown {
-			return LogoutNone, fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, s.fault)
+		if err := s.unavailable(); err != nil {
+			return LogoutNone, fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, err)
 		}
 		return LogoutNone, nil
 	}

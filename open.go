@@ -1,7 +1,9 @@
 package ecgridsession
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -27,8 +29,8 @@ func (m *Middleware) open(r *http.Request) *requestSession {
 		return s
 	case unreachable:
 		s.standing = standingUnknown
-		s.fault = errStoreUnavailable
-		m.emit(s, Event{Kind: LedgerUnavailable, Err: s.fault})
+		s.fault.Store(&errStoreUnavailable)
+		m.emit(s, Event{Kind: LedgerUnavailable, Err: errStoreUnavailable})
 		return s
 	}
 	s.carried.keys = m.ledger.keysOf(rec.ID, rec.UserID)
@@ -52,11 +54,16 @@ func (m *Middleware) withinLimits(rec *record.Record) standing {
 	// absolute end must not revoke anything.
 	case now-rec.SeenAt > m.cfg.IdleTimeout.Milliseconds():
 		return standingIdle
-	case now-rec.StartedAt >= m.cfg.Lifetime.Milliseconds():
+	case m.pastEnd(rec):
 		return standingOver
 	default:
 		return standingOpen
 	}
+}
+
+// pastEnd tells whether the absolute limit of a session has passed.
+func (m *Middleware) pastEnd(rec *record.Record) bool {
+	return m.now().UnixMilli()-rec.StartedAt >= m.cfg.Lifetime.Milliseconds()
 }
 
 // askLedger lets the ledger decide over a session that is within its limits.
@@ -64,24 +71,37 @@ func (m *Middleware) askLedger(s *requestSession) {
 	found, cutOff, err := m.ledger.look(s, &s.carried.keys)
 	rec := &s.carried.record
 	switch {
-	case errors.Is(err, errEntryUnreadable):
-		// Whoever writes garbage there must not be able to keep a session open.
+	case hasEnded(rec, &found, cutOff, err):
 		s.standing = standingEnded
-		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried), Err: err})
+		if err != nil {
+			m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried), Err: err})
+		}
 	case err != nil:
 		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
 		if rec.InLedger {
-			s.standing, s.fault = standingUnknown, err
+			s.standing = standingUnknown
+			s.fault.Store(&err)
 			return
 		}
 		// ECGrid still refuses a token that was revoked.
 		s.newest.Store(&s.carried)
-	case found.state == entryEnded, cutOff > rec.CutOff,
-		// What the ledger has lost signs out, never in.
-		found.state == entryNone && rec.InLedger:
-		s.standing = standingEnded
 	default:
 		s.newest.Store(s.carried.with(&found))
+	}
+}
+
+// hasEnded tells what the ledger's answer means for a session.
+func hasEnded(rec *record.Record, found *entry, cutOff uint64, err error) bool {
+	switch {
+	case errors.Is(err, errEntryUnreadable):
+		// Whoever writes garbage there must not be able to keep a session open.
+		return true
+	case err != nil:
+		return false // nothing is known
+	default:
+		return found.state == entryEnded || cutOff > rec.CutOff ||
+			// What the ledger has lost signs out, never in.
+			found.state == entryNone && rec.InLedger
 	}
 }
 
@@ -96,13 +116,13 @@ func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *req
 		m.reissue(w, r, s, snap)
 		return
 	}
-	switch s.standing {
-	case standingRejected, standingIdle, standingOver, standingEnded:
-		// Not for scripts: a poller's late answer would delete the cookie of a
-		// sign-in that has just happened.
-		if isDocument(r) || !hasFetchMetadata(r) {
-			m.deleteCookie(w, r)
-		}
+	if s.reading == absent || s.unavailable() != nil {
+		return
+	}
+	// Not for scripts: a poller's late answer would delete the cookie of a
+	// sign-in that has just happened.
+	if isDocument(r) || !hasFetchMetadata(r) {
+		m.deleteCookie(w, r)
 	}
 }
 
@@ -118,15 +138,36 @@ func (m *Middleware) reissue(w http.ResponseWriter, r *http.Request, s *requestS
 	rec := snap.record
 	// Clocks of replicas differ; what was seen never moves back.
 	rec.SeenAt = max(now, rec.SeenAt)
-	if rec.InLedger {
-		rec.Credential = record.Credential{}
+	err := m.carrier.write(w, r, &rec, false)
+	if err != nil && !rec.InLedger {
+		// A refresh may bring a longer token than the one before.
+		if err = m.moveToLedger(s, snap); err == nil {
+			rec.InLedger = true
+			err = m.carrier.write(w, r, &rec, false)
+		}
 	}
-	if err := m.carrier.write(w, r, &rec, false); err != nil {
+	if err != nil {
 		// The cookie that the browser has goes on: the ledger knows the rest.
 		m.cfg.Logger.WarnContext(s, "ecgridsession: the session cookie was not set anew", "error", err)
-		return
 	}
-	s.onlyIdle = !newer && s.reading != outdated
+}
+
+// moveToLedger keeps the credential of an open session in the ledger from now
+// on, until the session's absolute end.
+func (m *Middleware) moveToLedger(ctx context.Context, snap *snapshot) error {
+	found, err := m.ledger.lookEntry(ctx, &snap.keys)
+	switch {
+	case err != nil:
+		return err
+	case found.state == entryEnded || found.state == entryRefreshing || found.generation > snap.record.Generation:
+		return fmt.Errorf("%w: the session is changing", ErrSessionTooLarge)
+	}
+	next := entry{state: entryLive, generation: snap.record.Generation, credential: snap.record.Credential}
+	_, swapped, err := m.ledger.swapEntry(ctx, &snap.keys, found, next, m.untilEnd(&snap.record))
+	if err == nil && !swapped {
+		err = fmt.Errorf("%w: the session is changing", ErrSessionTooLarge)
+	}
+	return err
 }
 
 // deleteCookie sets the deletion cookie. A store that keeps its row is told of

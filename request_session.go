@@ -19,16 +19,12 @@ type requestSession struct {
 	carried  snapshot // what the cookie held, whether or not it opens a session
 	reading  reading
 	standing standing
-	fault    error // why standing is unknown
+	fault    atomic.Pointer[error] // why nothing is known of the session, where that is so
 
 	// newest is the session as this request sees it, nil for none. A long
 	// request outlives its token, and Login or Logout may run within it.
 	newest atomic.Pointer[snapshot]
 	ended  atomic.Bool // there was a session when the request began
-
-	// onlyIdle: Wrap set the cookie anew for no other reason than that time
-	// has passed.
-	onlyIdle bool
 }
 
 // snapshot is a session with one generation of its credential. It is immutable
@@ -97,26 +93,35 @@ func (s *requestSession) endable() *snapshot {
 	return &s.carried
 }
 
-// credential is the newest credential of an open session.
-func (s *requestSession) credential() (Credential, error) {
+// open is the newest snapshot of an open session, or why there is none.
+func (s *requestSession) open() (*snapshot, error) {
 	snap := s.newest.Load()
 	switch {
 	case snap != nil:
-		return credentialOf(snap.record.Credential, snap.record.UserID), nil
+		return snap, nil
 	case s.ended.Load():
-		return Credential{}, ErrSessionEnded
-	case s.standing == standingUnknown:
-		return Credential{}, s.fault
+		return nil, ErrSessionEnded
+	case s.unavailable() != nil:
+		return nil, s.unavailable()
 	default:
-		return Credential{}, ErrNoSession
+		return nil, ErrNoSession
 	}
+}
+
+// unavailable is why nothing is known of the session, or nil.
+func (s *requestSession) unavailable() error {
+	if fault := s.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
 }
 
 // close makes the rest of the request anonymous.
 func (s *requestSession) close() {
-	if s.newest.Swap(nil) != nil {
-		s.ended.Store(true)
+	if s.newest.Load() != nil {
+		s.ended.Store(true) // before newest, so that nobody sees neither
 	}
+	s.newest.Store(nil)
 }
 
 // replace makes snap the session of the rest of the request.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,23 +36,28 @@ func TestTheServerIsClosedWithItsTest(t *testing.T) {
 
 func TestTheServerClosesWhileCallsAreUnderWay(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault ecgridtest.Fault
-		body  func() io.Reader
+		fault   ecgridtest.Fault
+		endless bool // whether the body stops without an end
 	}{
-		"hung":                 {ecgridtest.Fault{Hang: true}, func() io.Reader { return nil }},
-		"delayed":              {ecgridtest.Fault{Delay: time.Hour}, func() io.Reader { return nil }},
-		"in a body that stops": {ecgridtest.Fault{}, func() io.Reader { r, _ := io.Pipe(); return r }},
+		"hung":                 {fault: ecgridtest.Fault{Hang: true}},
+		"delayed":              {fault: ecgridtest.Fault{Delay: time.Hour}},
+		"in a body that stops": {endless: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const callers = 5
 			failed := make(chan error, callers)
+			var body io.Reader
+			stop := func() error { return nil }
+			if c.endless {
+				body, stop = pipe()
+			}
 			var start time.Time
 			t.Run("server", func(t *testing.T) {
 				ecgrid := ecgridtest.NewServer(t)
 				ecgrid.Inject(c.fault)
 				for range callers {
 					go func() {
-						resp, err := http.Post(ecgrid.URL+logoutPath, "application/json", c.body())
+						resp, err := http.Post(ecgrid.URL+logoutPath, "application/json", body)
 						if err == nil {
 							resp.Body.Close()
 						}
@@ -62,9 +68,44 @@ func TestTheServerClosesWhileCallsAreUnderWay(t *testing.T) {
 				start = time.Now()
 			})
 			assert.Less(t, time.Since(start), 4*time.Second)
+			require.NoError(t, stop()) // the client returns only when its body has ended
 			for range callers {
 				assert.Error(t, <-failed)
 			}
 		})
 	}
+}
+
+func TestTheServerClosesWhileNewCallsKeepArriving(t *testing.T) {
+	stop := make(chan struct{})
+	var callers sync.WaitGroup
+	var start time.Time
+	t.Run("server", func(t *testing.T) {
+		ecgrid := ecgridtest.NewServer(t)
+		ecgrid.Inject(ecgridtest.Fault{Hang: true})
+		for range 20 {
+			callers.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if resp, err := http.Post(ecgrid.URL+logoutPath, "application/json", nil); err == nil {
+						resp.Body.Close()
+					}
+				}
+			})
+		}
+		require.Eventually(t, func() bool { return len(ecgrid.Calls("")) >= 20 }, 20*time.Second, time.Millisecond)
+		start = time.Now()
+	})
+	assert.Less(t, time.Since(start), 4*time.Second)
+	close(stop)
+	callers.Wait()
+}
+
+func pipe() (io.Reader, func() error) {
+	r, w := io.Pipe()
+	return r, w.Close
 }
