@@ -287,6 +287,14 @@ func (a *attempt) end(claimed bool) {
 	a.swap(toEnd, a.was, entry{state: entryEnded})
 }
 
+// overslept tells that a good part of the lease has passed since the claim, by a
+// process that was stopped: somebody else may have taken it over.
+func (a *attempt) overslept() {
+	if a.todo == stepAsk {
+		a.todo = stepLook
+	}
+}
+
 // waited tells that a little time has passed.
 func (a *attempt) waited() { a.todo = stepLook }
 

@@ -174,13 +174,20 @@ func (f *refresher) flight(ctx context.Context, snap *snapshot, goal goal) (*sna
 func (f *refresher) run(snap *snapshot, a *attempt) {
 	ctx, poll := f.stopped, firstPoll
 	var asked *Event
+	var proven time.Time // when the ledger last answered, by the monotonic clock
 	for a.todo != stepDone {
+		if a.todo == stepAsk && time.Since(proven) > f.lease()/2 {
+			// The process was stopped in between: the lease may be another's.
+			a.overslept()
+		}
 		switch a.todo {
 		case stepLook:
 			found, err := f.m.ledger.lookEntry(ctx, &snap.keys)
+			proven = time.Now()
 			a.looked(found, err, f.sight(snap, a, &found))
 		case stepSwap:
 			stored, ok, err := f.m.ledger.swapEntry(ctx, &snap.keys, a.was, a.next, f.timeToLive(snap, a))
+			proven = time.Now()
 			a.swapped(stored, ok, err)
 		case stepAsk:
 			asked = &Event{}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -187,6 +188,26 @@ func TestAConnectionThatIsNeverMadeTimesOutAtTheDeadline(t *testing.T) {
 	assertTimesOut(t, ecgrid.New(base(t, "https://rest.example"), rt, ""))
 }
 
+// lateTimer is a context past its deadline whose own timer has not gone off.
+type lateTimer struct{ context.Context }
+
+func (lateTimer) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
+func TestADialThatGivesUpJustBeforeTheContextTimesOutAtTheDeadline(t *testing.T) {
+	rt := roundTrip(func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
+	})
+	err := ecgrid.New(base(t, "https://rest.example"), rt, "").Logout(lateTimer{t.Context()}, bearer)
+	assert.Equal(t, "timed out", failure(t, err).Reason)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestATimeoutOfTheTransportIsNotTheContexts(t *testing.T) {
+	rt := roundTrip(func(*http.Request) (*http.Response, error) { return nil, os.ErrDeadlineExceeded })
+	err := ecgrid.New(base(t, "https://rest.example"), rt, "").Logout(within(t, soon), bearer)
+	assertNoAnswer(t, err, "timed out")
+}
+
 func TestATLSHandshakeThatNeverEndsTimesOutAtTheDeadline(t *testing.T) {
 	goroutinesComeBack(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -273,7 +294,7 @@ func TestABodyWithoutEndIsGivenUpAfterItsBound(t *testing.T) {
 func TestAGzipBombIsNotInflated(t *testing.T) {
 	var bomb bytes.Buffer
 	zw := gzip.NewWriter(&bomb)
-	_, err := zw.Write(make([]byte, 32<<20))
+	_, err := zw.Write(make([]byte, 8<<20))
 	require.NoError(t, err)
 	require.NoError(t, zw.Close())
 
