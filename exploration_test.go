@@ -36,6 +36,9 @@ type world struct {
 	deaths, stops, lost, ledgerFaults int
 	// faulty: one has happened, so that ECGrid's refusal may be its doing.
 	faulty bool
+	// disturbed: the ledger has failed or an actor died, so that what they were
+	// about to tidy up may be left behind.
+	disturbed bool
 
 	signedOut bool // the sign-out has returned, and the ledger confirmed it
 }
@@ -83,7 +86,7 @@ func (w world) look(i int, fail, leaseOver bool) world {
 	a.drowsy = false
 	if fail {
 		w.ledgerFaults--
-		w.faulty = true
+		w.faulty, w.disturbed = true, true
 		a.attempt.looked(entry{}, errModelLedger, sight{urgent: true, due: true, lease: modelLease})
 		return w.advance(i)
 	}
@@ -113,7 +116,7 @@ func (w world) swap(i int, fail, acted bool) world {
 	}
 	if fail {
 		w.ledgerFaults--
-		w.faulty = true
+		w.faulty, w.disturbed = true, true
 		a.attempt.swapped(nil, false, errModelLedger)
 	} else {
 		a.attempt.swapped(w.stored.stored, matches, nil)
@@ -204,7 +207,7 @@ func (w world) next(visit func(world)) {
 		if w.deaths > 0 {
 			killed := w
 			killed.deaths--
-			killed.faulty = true
+			killed.faulty, killed.disturbed = true, true
 			killed.actors[i].state = dead
 			visit(killed)
 		}
@@ -269,6 +272,9 @@ func (w *world) key() string {
 	b = binary.BigEndian.AppendUint16(b, w.delivered)
 	if w.faulty {
 		b = append(b, 'f')
+	}
+	if w.disturbed {
+		b = append(b, 'd')
 	}
 	if w.signedOut {
 		b = append(b, 's')
@@ -352,6 +358,9 @@ func (w *world) checkEnd() error {
 	}
 	if !w.faulty && w.asks > 1 {
 		return errors.New("one token was refreshed twice")
+	}
+	if !w.disturbed && w.stored.state == entryRefreshing {
+		return errors.New("a claim was left behind, and the next request waits for a lease")
 	}
 	if w.alive == 0 || w.delivered&(1<<w.alive) == 0 {
 		return nil // nothing lives, or nobody was ever told of it
