@@ -9,7 +9,7 @@ import (
 )
 
 // maxShown is how many calls the panel looks back on.
-const maxShown = 12
+const maxShown = 8
 
 // panel is what stands beside each page: what the fake ECGrid has received, and
 // what became of the demo user's token. There is no secret in it, and it is the

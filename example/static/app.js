@@ -65,7 +65,7 @@
   const panel = document.getElementById("panel");
   if (!panel) return;
 
-  const shown = 12;
+  const shown = 8;
   const list = document.getElementById("calls");
   const none = document.getElementById("no-calls");
   const token = document.getElementById("token");
