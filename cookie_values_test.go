@@ -35,6 +35,7 @@ func TestAnOverlongCookieIsRefusedBeforeItIsDecoded(t *testing.T) {
 			s.refuses(sent(long))
 			assert.Lessf(t, cost(long), uint64(100<<10), "%d bytes", size)
 		}
+		s.refuses("a=" + strings.Repeat("A", 1<<20) + "; " + sent(cookie)) // longer than any browser's line
 		limit := 4096 - len("__Host-ecgrid")
 		s.refuses(sent(cookie + strings.Repeat("A", limit-len(cookie))))
 		s.refuses(sent(cookie + strings.Repeat("A", limit-len(cookie)+1)))

@@ -134,7 +134,8 @@ func (s *CookieStore) decode(name, value string, dst any) error {
 // Cache-Control: no-store and Vary: Cookie. Options.MaxAge below 0 deletes it:
 // the deletion carries no value. It returns [ErrSessionTooLarge] where name and
 // value together exceed 4096 bytes, and a [securecookie.Error] where a value
-// cannot be encoded; nothing is set then.
+// cannot be encoded, or another error where the name is not a cookie's; nothing
+// is set then.
 func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	options := session.Options
 	if options == nil {
@@ -143,7 +144,11 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 	}
 	name := session.Name()
 	if options.MaxAge < 0 {
-		setCookie(w.Header(), name, deletionCookie(name, options))
+		line := deletionCookie(name, options)
+		if line == "" {
+			return errNotACookieName
+		}
+		setCookie(w.Header(), name, line)
 		return nil
 	}
 	value, err := s.codec.Encode(name, session.Values)
@@ -156,11 +161,13 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 	}
 	line := cookieLine(name, value, options)
 	if line == "" {
-		return fmt.Errorf("ecgridsession: the session's name is not a cookie name")
+		return errNotACookieName
 	}
 	setCookie(w.Header(), name, line)
 	return nil
 }
+
+var errNotACookieName = errors.New("ecgridsession: the session's name is not a cookie name")
 
 // sealedCodec is the [securecookie.Codec] of a CookieStore: the time of
 // sealing, then the values in gob, sealed for the cookie's name.
