@@ -3,6 +3,7 @@ package ecgridsession
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -152,4 +153,10 @@ func (m *Middleware) WithCredential(ctx context.Context, c Credential) context.C
 // retried.
 func (m *Middleware) Close(ctx context.Context) error {
 	return m.revoker.close(ctx)
+}
+
+// Format writes the upstream alone for every verb: some of them would print what
+// a store or a ledger holds, passwords among it.
+func (m *Middleware) Format(f fmt.State, _ rune) {
+	io.WriteString(f, "ecgridsession.Middleware("+m.upstream.String()+")")
 }
