@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -172,4 +173,10 @@ func (m *Middleware) Close(ctx context.Context) error {
 		return fmt.Errorf("ecgridsession: given up: %d refreshes, %d revocations: %w", refreshes, revocations, ctx.Err())
 	}
 	return nil
+}
+
+// Format writes the upstream alone for every verb: some of them would print what
+// a store or a ledger holds, passwords among it.
+func (m *Middleware) Format(f fmt.State, _ rune) {
+	io.WriteString(f, "ecgridsession.Middleware("+m.upstream.String()+")")
 }
