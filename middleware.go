@@ -139,8 +139,11 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 // which keeps it from other hosts. Its errors are [ErrNoSession],
 // [ErrSessionEnded], [ErrLedgerUnavailable] and that of a done ctx.
 func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
-	if fixed, ok := ctx.Value(contextKey{m}).(Credential); ok {
-		return fixed, nil
+	if fixed, ok := ctx.Value(contextKey{m}).(*Credential); ok {
+		if fixed.isZero() {
+			return Credential{}, ErrNoSession
+		}
+		return *fixed, nil
 	}
 	s := m.sessionIn(ctx)
 	if s == nil {
@@ -158,7 +161,8 @@ func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
 // work and tests. There is no session in it: nothing refreshes c or ends it,
 // and [Middleware.Session] gives none.
 func (m *Middleware) WithCredential(ctx context.Context, c Credential) context.Context {
-	return context.WithValue(ctx, contextKey{m}, c)
+	// A pointer: %#v of the context would show the fields of a value.
+	return context.WithValue(ctx, contextKey{m}, &c)
 }
 
 // Close waits for the refreshes and revocations under way, giving those that
