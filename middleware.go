@@ -140,8 +140,11 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 // which keeps it from other hosts. Its errors are [ErrNoSession],
 // [ErrSessionEnded], [ErrLedgerUnavailable] and that of a done ctx.
 func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
-	if fixed, ok := ctx.Value(contextKey{m}).(Credential); ok {
-		return fixed, nil
+	if given, ok := ctx.Value(contextKey{m}).(givenCredential); ok {
+		if given().isZero() {
+			return Credential{}, ErrNoSession
+		}
+		return given(), nil
 	}
 	s := m.sessionIn(ctx)
 	if s == nil {
@@ -159,8 +162,12 @@ func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
 // work and tests. There is no session in it: nothing refreshes c or ends it,
 // and [Middleware.Session] gives none.
 func (m *Middleware) WithCredential(ctx context.Context, c Credential) context.Context {
-	return context.WithValue(ctx, contextKey{m}, c)
+	return context.WithValue(ctx, contextKey{m}, givenCredential(func() Credential { return c }))
 }
+
+// givenCredential is what WithCredential puts into a context: a function, since
+// fmt prints the fields of any other value in a context without asking it.
+type givenCredential func() Credential
 
 // Close waits for the refreshes and revocations under way, giving those that
 // wait for another try one last try at once. Call it after the server has shut

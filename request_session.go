@@ -3,6 +3,8 @@ package ecgridsession
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -62,8 +64,8 @@ func (s *requestSession) Value(key any) any {
 // String keeps a printed context from showing what is in it.
 func (s *requestSession) String() string { return "ecgridsession context" }
 
-// GoString is String.
-func (s *requestSession) GoString() string { return s.String() }
+// Format writes String for every verb: %d or %#v would print the fields.
+func (s *requestSession) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // sessionIn is the session that Wrap put into ctx, or nil.
 func (m *Middleware) sessionIn(ctx context.Context) *requestSession {
