@@ -78,22 +78,28 @@ func New(cfg Config) (*Middleware, error) {
 // runs. Handlers that the app wraps twice are wrapped once.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.sessionIn(r.Context()) != nil {
-			next.ServeHTTP(w, r)
-			return
+		if m.sessionIn(r.Context()) == nil {
+			r = m.withSession(w, r)
 		}
-		s := m.open(r)
-		switch {
-		case s.standing == standingOver:
-			m.endOutlived(s)
-		case r.Method == http.MethodGet || r.Method == http.MethodHead:
-			// Other methods refresh when the token is asked for, so that
-			// signing out never waits for it.
-			s.freshen(r.Context())
-		}
-		m.settleCookie(w, r, s)
-		next.ServeHTTP(w, r.WithContext(s))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// withSession opens the session of r, sets its cookie anew where that is due,
+// and returns r with the session in its context.
+func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.Request {
+	s := m.open(r)
+	switch {
+	case s.standing == standingOver:
+		m.endOutlived(s)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		// Other methods refresh when the token is asked for, so that signing
+		// out never waits for it.
+		s.freshen(r.Context(), s.now)
+	}
+	m.settleCookie(w, r, s)
+	s.request = *r.WithContext(s)
+	return &s.request
 }
 
 // Require lets only signed-in requests through to next, wrapping it where the
@@ -150,7 +156,7 @@ func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
 	if s == nil {
 		return Credential{}, ErrNoSession
 	}
-	s.freshen(ctx)
+	s.freshen(ctx, m.now().UnixMilli())
 	snap, err := s.open()
 	if err != nil {
 		return Credential{}, err

@@ -60,11 +60,11 @@ func (f *refresher) close(ctx context.Context) (left int) {
 func (f *refresher) lease() time.Duration { return 2 * f.m.cfg.AuthTimeout }
 
 // due tells whether a credential is to be refreshed now.
-func (f *refresher) due(c *record.Credential) bool {
+func (f *refresher) due(c *record.Credential, now int64) bool {
 	if c.Token == "" || c.ExpiresAt == 0 {
 		return false
 	}
-	return f.m.now().UnixMilli() >= f.dueAt(c)
+	return now >= f.dueAt(c)
 }
 
 func (f *refresher) dueAt(c *record.Credential) int64 {
@@ -89,17 +89,17 @@ func (f *refresher) urgent(c *record.Credential) bool {
 // freshen refreshes the token of an open session where it is due, and waits for
 // it no longer than ctx. A refresh that brought no verdict leaves the token so
 // far in place.
-func (s *requestSession) freshen(ctx context.Context) {
+func (s *requestSession) freshen(ctx context.Context, now int64) {
 	snap := s.newest.Load()
 	if snap == nil {
 		return
 	}
 	m := s.m
-	if m.pastEnd(&snap.record) {
+	if m.pastEnd(&snap.record, now) {
 		s.close()
 		return
 	}
-	if !m.refresher.due(&snap.record.Credential) {
+	if !m.refresher.due(&snap.record.Credential, now) {
 		return
 	}
 	next, err := m.refresher.refresh(ctx, snap)
@@ -236,8 +236,9 @@ func (f *refresher) tell(snap *snapshot, a *attempt, asked *Event) {
 // sight is what time has to say of an entry.
 func (f *refresher) sight(snap *snapshot, a *attempt, found *entry) sight {
 	_, credential := a.counts(found)
+	now := f.m.now().UnixMilli()
 	return sight{
-		due:    f.due(&credential) && !f.m.pastEnd(&snap.record),
+		due:    f.due(&credential, now) && !f.m.pastEnd(&snap.record, now),
 		urgent: f.urgent(&credential),
 		stood:  f.sights.stood(snap.keys.session(), found.stored),
 		lease:  f.lease(),
