@@ -76,6 +76,12 @@ func TestRandomKeysAreWarnedOf(t *testing.T) {
 	assert.Empty(t, with.output.String())
 }
 
+func TestTheFakesTokensLiveAsLongAsTheFlagSays(t *testing.T) {
+	p := startProgram(t, "", "-addr", "localhost:0", "-token-ttl", "90m")
+	assert.Regexp(t, `>1:(29:\d\d|30:00)</time>`, newBrowser(t, p.url).signIn().get("/").body)
+	assert.Zero(t, p.exit(), p.output)
+}
+
 func TestAnAddressThatIsTakenEndsItWithStatus1(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
