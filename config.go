@@ -129,9 +129,10 @@ type Config struct {
 // many there are.
 func (c Config) String() string {
 	upstream := "[not a URL]"
-	// The URL may hold a password until New has refused it.
-	if u, err := url.Parse(c.Upstream); err == nil {
-		upstream = u.Redacted()
+	// User, password and query are left out: New refuses them, and until then
+	// any of them may be a key.
+	if u, err := url.Parse(c.Upstream); err == nil && u.Opaque == "" {
+		upstream = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
 	return fmt.Sprintf("ecgridsession.Config{Upstream: %q, CookieName: %q, Keys: [%d redacted]}",
 		upstream, c.CookieName, len(c.Keys))
