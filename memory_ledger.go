@@ -116,9 +116,9 @@ func (l *MemoryLedger) CompareAndSwap(ctx context.Context, key string, old, next
 	}
 	kept := make([]byte, len(next)) // never nil, and no longer than it must be
 	copy(kept, next)
-	if !occupied {
-		key = strings.Clone(key) // it may be a part of something longer
-	}
+	// It may be a part of something longer; and a map takes over the key of each
+	// assignment, not only that of the first.
+	key = strings.Clone(key)
 	shard.entries[key] = ledgerEntry{value: kept, lapses: now + ttl}
 	shard.most = max(shard.most, len(shard.entries))
 	if !occupied {
