@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -119,7 +120,11 @@ func (l *MemoryLedger) CompareAndSwap(ctx context.Context, key string, old, next
 	// It may be a part of something longer; and a map takes over the key of each
 	// assignment, not only that of the first.
 	key = strings.Clone(key)
-	shard.entries[key] = ledgerEntry{value: kept, lapses: now + ttl}
+	lapses := now + ttl
+	if lapses < now {
+		lapses = math.MaxInt64 // for ever, and not already over
+	}
+	shard.entries[key] = ledgerEntry{value: kept, lapses: lapses}
 	shard.most = max(shard.most, len(shard.entries))
 	if !occupied {
 		l.entries.Add(1)

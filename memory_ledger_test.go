@@ -3,6 +3,7 @@ package ecgridsession_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -180,6 +181,17 @@ func TestASwapGivesItsOwnTimeToLive(t *testing.T) {
 		assert.NotNil(t, held(t, l, "longer"))
 		assert.Nil(t, held(t, l, "shorter"))
 		assert.Nil(t, held(t, l, "failed"), "a swap that failed prolongs nothing")
+	})
+}
+
+func TestTheLongestTimeToLiveIsNotTheShortest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := ecgridsession.NewMemoryLedger()
+		time.Sleep(time.Hour)
+		require.True(t, swap(t, l, "k", nil, []byte("1"), math.MaxInt64))
+		assert.NotNil(t, held(t, l, "k"))
+		time.Sleep(24 * time.Hour)
+		assert.NotNil(t, held(t, l, "k"))
 	})
 }
 
