@@ -133,6 +133,11 @@ type storeCarrier struct {
 const storeValue = "ecgridsession"
 
 func (c *storeCarrier) read(r *http.Request, rec *record.Record) reading {
+	// gorilla's own stores tell of a cookie that is longer than they take with
+	// an error like any other: it would pass for a backend that fails.
+	if first, err := r.Cookie(c.name); err == nil && len(c.name)+len(first.Value) > maxCookie {
+		return unreadable
+	}
 	stored, err := c.store.New(r, c.name)
 	if err != nil {
 		var decoding securecookie.Error
