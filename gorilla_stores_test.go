@@ -1,6 +1,7 @@
 package ecgridsession_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -311,6 +313,45 @@ func TestALogoutWhileTheBackendFailsIsNotCalledASuccess(t *testing.T) {
 	}, with)
 }
 
+func TestASignInWhileTheBackendFailsIs503AndTheSessionThatWasThereGoesOn(t *testing.T) {
+	store, with := withFailingStore(t)
+	eachWay(t, func(t *testing.T, s *site, b *browser) {
+		store.fail(nil, errBackend)
+		for _, form := range []map[string][]string{
+			{"login": {demo.Login}, "password": {demo.Password}}, {"api_key": {demo.APIKey}},
+		} {
+			got := b.post("/login", form)
+			assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+			assert.NotEmpty(t, got.Header.Get("Retry-After"))
+			assert.Empty(t, got.sessionCookies())
+		}
+		store.fail(nil, nil)
+		assert.Equal(t, "user demo", b.get("/").body)
+		w := httptest.NewRecorder()
+		store.fail(nil, errBackend)
+		_, err := s.m.Start(w, httptest.NewRequest(http.MethodPost, "/login", nil), s.grid.Issue(demo.ID))
+		require.ErrorIs(t, err, ecgridsession.ErrLedgerUnavailable)
+		require.ErrorIs(t, err, errBackend, "for the operator")
+		store.fail(nil, nil)
+	}, with)
+}
+
+func TestASessionTooLargeLeavesTheOneThatWasThereInItsStore(t *testing.T) {
+	store, with := withFailingStore(t)
+	ledger := &unpluggableLedger{Ledger: ecgridsession.NewMemoryLedger()}
+	s := newSite(t, with, func(c *ecgridsession.Config) { c.Ledger = ledger })
+	b := s.browser().signIn()
+	ledger.unplugged.Store(true)
+	got := b.post("/login", map[string][]string{"api_key": {demo.APIKey}}) // keys are kept in the ledger
+	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+	s.grid.SetTokenSize(8 << 10)
+	got = b.post("/login", map[string][]string{"login": {demo.Login}, "password": {demo.Password}})
+	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+	ledger.unplugged.Store(false)
+	assert.Equal(t, "user demo", b.get("/").body)
+	store.fail(nil, nil)
+}
+
 func TestARowThatCannotBeRemovedIsToldOfInTheLog(t *testing.T) {
 	store, with := withFailingStore(t)
 	s := newSite(t, with)
@@ -323,4 +364,24 @@ func TestARowThatCannotBeRemovedIsToldOfInTheLog(t *testing.T) {
 	assert.Equal(t, []string{deletion}, got.sessionCookies())
 	assert.Contains(t, s.logs.String(), "the session store kept its row")
 	assert.Equal(t, "anonymous", copied.get("/").body)
+}
+
+// unpluggableLedger is one that can be taken away.
+type unpluggableLedger struct {
+	ecgridsession.Ledger
+	unplugged atomic.Bool
+}
+
+func (l *unpluggableLedger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
+	if l.unplugged.Load() {
+		return nil, errBackend
+	}
+	return l.Ledger.Load(ctx, keys...)
+}
+
+func (l *unpluggableLedger) CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (bool, error) {
+	if l.unplugged.Load() {
+		return false, errBackend
+	}
+	return l.Ledger.CompareAndSwap(ctx, key, old, next, ttl)
 }
