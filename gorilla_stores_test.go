@@ -1,15 +1,11 @@
 package ecgridsession_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -237,151 +233,4 @@ type watchedStore struct {
 func (s *watchedStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	s.saved = session.Values
 	return s.Store.Save(r, w, session)
-}
-
-// failingStore is a store whose backend fails while it is told to.
-type failingStore struct {
-	sessions.Store
-	mu             sync.Mutex
-	onNew, onSave  error
-	onDeletionOnly bool
-}
-
-func (s *failingStore) fail(onNew, onSave error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.onNew, s.onSave = onNew, onSave
-}
-
-func (s *failingStore) New(r *http.Request, name string) (*sessions.Session, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.onNew != nil {
-		return sessions.NewSession(s, name), s.onNew
-	}
-	return s.Store.New(r, name)
-}
-
-func (s *failingStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.onSave != nil && (!s.onDeletionOnly || session.Options.MaxAge < 0) {
-		return s.onSave
-	}
-	return s.Store.Save(r, w, session)
-}
-
-func withFailingStore(t *testing.T) (*failingStore, func(*ecgridsession.Config)) {
-	t.Helper()
-	store := &failingStore{Store: sessions.NewFilesystemStore(t.TempDir(), randomKey(t))}
-	return store, func(c *ecgridsession.Config) { c.Store = store }
-}
-
-var errBackend = errors.New("dial tcp 10.0.0.7:6379: connection refused")
-
-func TestABackendThatFailsKeepsTheCookieAndRequireAnswers503(t *testing.T) {
-	store, with := withFailingStore(t)
-	eachWay(t, func(t *testing.T, s *site, b *browser) {
-		store.fail(errBackend, nil)
-		for _, header := range [][]string{click, fetchCall, nil} {
-			open := b.get("/", header...)
-			assert.Equal(t, "anonymous", open.body)
-			assert.Empty(t, open.Header["Set-Cookie"], "an outage signs nobody out")
-			guarded := b.get("/private", header...)
-			assert.Equal(t, http.StatusServiceUnavailable, guarded.StatusCode)
-			assert.NotEmpty(t, guarded.Header.Get("Retry-After"))
-			assert.Empty(t, guarded.Header["Set-Cookie"])
-			assert.NotContains(t, guarded.body, "10.0.0.7")
-			session := b.get("/session", header...)
-			assert.Equal(t, http.StatusServiceUnavailable, session.StatusCode)
-		}
-		assert.NotEmpty(t, s.events.of(ecgridsession.LedgerUnavailable))
-		assert.Empty(t, s.events.of(ecgridsession.CookieRejected))
-		store.fail(nil, nil)
-		assert.Equal(t, "user demo", b.get("/").body)
-	}, with)
-}
-
-func TestALogoutWhileTheBackendFailsIsNotCalledASuccess(t *testing.T) {
-	store, with := withFailingStore(t)
-	eachWay(t, func(t *testing.T, s *site, b *browser) {
-		store.fail(errBackend, nil)
-		got := b.post("/logout", nil)
-		assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-		assert.Equal(t, []string{deletion}, got.sessionCookies())
-		store.fail(nil, nil)
-	}, with)
-}
-
-func TestASignInWhileTheBackendFailsIs503AndTheSessionThatWasThereGoesOn(t *testing.T) {
-	store, with := withFailingStore(t)
-	eachWay(t, func(t *testing.T, s *site, b *browser) {
-		store.fail(nil, errBackend)
-		for _, form := range []map[string][]string{
-			{"login": {demo.Login}, "password": {demo.Password}}, {"api_key": {demo.APIKey}},
-		} {
-			got := b.post("/login", form)
-			assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-			assert.NotEmpty(t, got.Header.Get("Retry-After"))
-			assert.Empty(t, got.sessionCookies())
-		}
-		store.fail(nil, nil)
-		assert.Equal(t, "user demo", b.get("/").body)
-		w := httptest.NewRecorder()
-		store.fail(nil, errBackend)
-		_, err := s.m.Start(w, httptest.NewRequest(http.MethodPost, "/login", nil), s.grid.Issue(demo.ID))
-		require.ErrorIs(t, err, ecgridsession.ErrLedgerUnavailable)
-		require.ErrorIs(t, err, errBackend, "for the operator")
-		store.fail(nil, nil)
-	}, with)
-}
-
-func TestASessionTooLargeLeavesTheOneThatWasThereInItsStore(t *testing.T) {
-	store, with := withFailingStore(t)
-	ledger := &unpluggableLedger{Ledger: ecgridsession.NewMemoryLedger()}
-	s := newSite(t, with, func(c *ecgridsession.Config) { c.Ledger = ledger })
-	b := s.browser().signIn()
-	ledger.unplugged.Store(true)
-	got := b.post("/login", map[string][]string{"api_key": {demo.APIKey}}) // keys are kept in the ledger
-	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-	s.grid.SetTokenSize(8 << 10)
-	got = b.post("/login", map[string][]string{"login": {demo.Login}, "password": {demo.Password}})
-	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-	ledger.unplugged.Store(false)
-	assert.Equal(t, "user demo", b.get("/").body)
-	store.fail(nil, nil)
-}
-
-func TestARowThatCannotBeRemovedIsToldOfInTheLog(t *testing.T) {
-	store, with := withFailingStore(t)
-	s := newSite(t, with)
-	b := s.browser().signIn()
-	copied := b.withCookie(s)
-	store.onDeletionOnly = true
-	store.fail(nil, errBackend)
-	got := b.post("/logout", nil)
-	assert.Equal(t, http.StatusSeeOther, got.StatusCode, "the ledger has the last word")
-	assert.Equal(t, []string{deletion}, got.sessionCookies())
-	assert.Contains(t, s.logs.String(), "the session store kept its row")
-	assert.Equal(t, "anonymous", copied.get("/").body)
-}
-
-// unpluggableLedger is one that can be taken away.
-type unpluggableLedger struct {
-	ecgridsession.Ledger
-	unplugged atomic.Bool
-}
-
-func (l *unpluggableLedger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
-	if l.unplugged.Load() {
-		return nil, errBackend
-	}
-	return l.Ledger.Load(ctx, keys...)
-}
-
-func (l *unpluggableLedger) CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (bool, error) {
-	if l.unplugged.Load() {
-		return false, errBackend
-	}
-	return l.Ledger.CompareAndSwap(ctx, key, old, next, ttl)
 }
