@@ -199,15 +199,29 @@ func (s oddStore) Save(r *http.Request, w http.ResponseWriter, session *sessions
 }
 
 func TestAStoreThatSetsItsCookieAndFailsSetsNone(t *testing.T) {
+	var failing atomic.Bool
 	gorilla := sessions.NewCookieStore(randomKey(t))
 	s := newSite(t, func(c *ecgridsession.Config) {
 		c.Store = oddStore{gorilla, func(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
-			return errors.Join(gorilla.Save(r, w, session), errBackend)
+			err := gorilla.Save(r, w, session)
+			if failing.Load() {
+				err = errBackend
+			}
+			return err
 		}}
 	})
+	failing.Store(true)
 	got := s.browser().post("/login", map[string][]string{"login": {demo.Login}, "password": {demo.Password}})
 	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	assert.Empty(t, got.Header["Set-Cookie"])
+
+	failing.Store(false)
+	b := s.browser().signIn()
+	failing.Store(true)
+	s.m.SetNow(func() time.Time { return time.Now().Add(10 * time.Minute) })
+	aged := b.get("/", click...)
+	assert.Equal(t, "user demo", aged.body)
+	assert.Empty(t, aged.Header["Set-Cookie"], "the one that the browser has goes on")
 }
 
 func TestAStoreThatSetsNoCookieIsAFaultAtSignIn(t *testing.T) {

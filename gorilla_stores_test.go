@@ -110,10 +110,7 @@ func TestOfTwoCookiesGorillasStoresTakeTheFirst(t *testing.T) {
 }
 
 func TestTheStoresOwnMaxAgeIsTheLifetime(t *testing.T) {
-	onEachStore(t, func(t *testing.T, s *site, b *browser) {
-		for _, c := range s.visit(nil, sent(b.cookie().Value)).Result().Cookies() {
-			assert.Equal(t, 28800, c.MaxAge)
-		}
+	onEachStore(t, func(t *testing.T, s *site, _ *browser) {
 		w := httptest.NewRecorder()
 		_, err := s.m.Start(w, httptest.NewRequest(http.MethodPost, "/login", nil), s.grid.Issue(demo.ID))
 		require.NoError(t, err)

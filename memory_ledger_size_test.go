@@ -20,9 +20,9 @@ func endSessions(t *testing.T, m *ecgridsession.Middleware, from, n int, ttl tim
 	for i := range n {
 		var id [16]byte
 		binary.BigEndian.PutUint64(id[:], uint64(from+i))
-		swapped, err := m.EndInLedger(t.Context(), id, ttl)
-		require.NoError(t, err)
-		require.True(t, swapped)
+		if swapped, err := m.EndInLedger(t.Context(), id, ttl); err != nil || !swapped {
+			t.Fatalf("swapped: %t, error: %v", swapped, err)
+		}
 	}
 }
 
@@ -32,13 +32,13 @@ func TestEndedSessionsTakeTheMemoryOfTheirEntriesUntilTheyLapse(t *testing.T) {
 		ledger := ecgridsession.NewMemoryLedger()
 		m := newMiddleware(t, ecgridsession.Config{Keys: [][]byte{randomKey(t)}, Ledger: ledger})
 		empty := heapInUse()
-		endSessions(t, m, 0, sessions, 8*time.Hour)
+		endSessions(t, m, 0, sessions, 10*time.Minute)
 		full := heapInUse()
 		each := float64(full-empty) / sessions
 		t.Logf("%.0f bytes for each of %d ended sessions", each, sessions)
 		assert.Less(t, each, float64(atMost))
 
-		time.Sleep(8*time.Hour - time.Second)
+		time.Sleep(10*time.Minute - time.Second)
 		before := heapInUse()
 		assert.Greater(t, before, empty+(full-empty)/2, "none goes before it has lapsed")
 
@@ -59,7 +59,7 @@ func TestASweepGoesOnWhileThereAreEntries(t *testing.T) {
 		empty := heapInUse()
 		// A steady stream: what lapses makes room for what comes.
 		var most uint64
-		for hour := range 20 {
+		for hour := range 10 {
 			endSessions(t, m, hour*10_000, 10_000, time.Hour)
 			most = max(most, heapInUse()-empty)
 			time.Sleep(time.Hour + time.Minute)
