@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // origin is what may be sent the credential: a scheme, a host, a port, and the
@@ -30,6 +32,10 @@ func parseOrigin(raw string) (origin, error) {
 		return origin{}, errors.New("must be an absolute URL, such as https://rest.ecgrid.io")
 	case u.User != nil:
 		return origin{}, errors.New("must not hold a user or a password")
+	case !isASCII(o.host):
+		return origin{}, errors.New("must have an ASCII host: write an international one in Punycode")
+	case !isPort(o.port):
+		return origin{}, errors.New("must have a port of 1 to 65535, or none")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return origin{}, errors.New("must not have a query or a fragment")
 	case o.scheme != "https" && o.scheme != "http":
@@ -56,7 +62,7 @@ func (o origin) admits(req *http.Request) error {
 		return fmt.Errorf("%w: not a plain URL", ErrOtherOrigin)
 	case !strings.EqualFold(u.Scheme, o.scheme):
 		return fmt.Errorf("%w: other scheme", ErrOtherOrigin)
-	case !strings.EqualFold(u.Hostname(), o.host) || portOf(u) != o.port:
+	case !o.hasHost(u.Hostname()) || portOf(u) != o.port:
 		return fmt.Errorf("%w: other host or port", ErrOtherOrigin)
 	case req.Host != "" && !o.isHost(req.Host):
 		// The Host field decides which site a shared front end serves.
@@ -70,7 +76,23 @@ func (o origin) admits(req *http.Request) error {
 // isHost tells whether a Host field names this origin.
 func (o origin) isHost(hostport string) bool {
 	u := url.URL{Scheme: o.scheme, Host: hostport}
-	return strings.EqualFold(u.Hostname(), o.host) && portOf(&u) == o.port
+	return o.hasHost(u.Hostname()) && portOf(&u) == o.port
+}
+
+// hasHost compares host names without regard to ASCII case. EqualFold alone
+// would take "\u017f" for "s", and who looks that name up may not.
+func (o origin) hasHost(host string) bool {
+	return isASCII(host) && strings.EqualFold(host, o.host)
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// isPort takes a port in its one spelling.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
 }
 
 // portOf is the explicit port, or the scheme's own.
