@@ -59,6 +59,7 @@ func (m *Middleware) Logout(w http.ResponseWriter, r *http.Request) (LogoutOutco
 
 func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revokeFunc) (LogoutOutcome, error) {
 	noStore(w)
+	defer m.revoker.hold()()
 	// The browser may hang up; the session ends all the same.
 	ctx := context.WithoutCancel(r.Context())
 	s := m.sessionFor(r)

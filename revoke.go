@@ -93,9 +93,10 @@ type revoker struct {
 	stop    context.CancelFunc // of stopped
 
 	mu      sync.Mutex
-	pending int
+	pending int // in the background
+	held    int // sign-outs under way
 	closed  bool
-	drained chan struct{} // made by close, closed when pending falls to 0
+	drained chan struct{} // made by close, closed when both fall to 0
 }
 
 func newRevoker(m *Middleware) *revoker {
@@ -156,7 +157,7 @@ func (v *revoker) later(job revocation) {
 }
 
 func (v *revoker) run(job revocation) {
-	defer v.done()
+	defer v.doneWith(&v.pending)
 	for {
 		last := v.sleep(job.pause())
 		if v.stopped.Err() != nil {
@@ -230,11 +231,21 @@ func (v *revoker) gaveUp(job revocation, err error) {
 	v.m.emit(context.Background(), Event{Kind: RevocationGaveUp, Session: job.session, Outcome: LogoutPending, Err: err})
 }
 
-func (v *revoker) done() {
+// hold makes close wait until release is called: for a sign-out under way, whose
+// call to ECGrid may yet become a revocation of the background.
+func (v *revoker) hold() (release func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.pending--
-	if v.pending == 0 && v.drained != nil {
+	v.held++
+	return func() { v.doneWith(&v.held) }
+}
+
+// doneWith takes one off a count, and lets close return at the last.
+func (v *revoker) doneWith(count *int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	*count--
+	if v.pending+v.held == 0 && v.drained != nil {
 		close(v.drained)
 		v.drained = nil
 	}
@@ -248,7 +259,7 @@ func (v *revoker) close(ctx context.Context) error {
 		v.closed = true
 		close(v.closing)
 	}
-	if v.pending == 0 {
+	if v.pending+v.held == 0 {
 		v.mu.Unlock()
 		v.stop()
 		return nil
@@ -266,7 +277,7 @@ func (v *revoker) close(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	v.mu.Lock()
-	left := v.pending
+	left := v.pending + v.held
 	v.mu.Unlock()
 	v.stop()
 	if left == 0 {
