@@ -17,12 +17,11 @@ import (
 type requestSession struct {
 	context.Context
 	m *Middleware
-	// request is what the handlers behind Wrap get; here, since both live as
-	// long.
-	request http.Request
 	// now is when a request with a cookie came, in ms. It is read once: that
 	// costs as much as looking up an entry.
 	now int64
+
+	request *http.Request // what the handlers behind Wrap get
 
 	carried  *snapshot // what the cookie held, whether or not it opens a session
 	reading  reading
@@ -35,16 +34,17 @@ type requestSession struct {
 	ended  atomic.Bool // there was a session when the request began
 }
 
-// newRequestSession is one allocation. What the cookie held is behind a pointer
+// newRequestSession is one allocation. What holds a cookie is behind a pointer
 // all the same: fmt prints the fields of a context that is in a field itself,
 // as in %s of an *http.Request, but follows no further pointer.
 func newRequestSession(ctx context.Context, m *Middleware) *requestSession {
 	made := new(struct {
 		session requestSession
 		carried snapshot
+		request http.Request
 	})
 	s := &made.session
-	s.Context, s.m, s.carried = ctx, m, &made.carried
+	s.Context, s.m, s.carried, s.request = ctx, m, &made.carried, &made.request
 	return s
 }
 

@@ -111,7 +111,7 @@ func newBubble(t *testing.T, changes ...func(*ecgridsession.Config)) *bubble {
 		Keys:          [][]byte{s.key},
 		Logger:        slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug - 4})),
 		OnEvent:       s.events.add,
-		BaseTransport: inProcess{b.api},
+		BaseTransport: throughHandler{b.api},
 	}
 	for _, change := range changes {
 		change(&cfg)
@@ -129,10 +129,10 @@ func newBubble(t *testing.T, changes ...func(*ecgridsession.Config)) *bubble {
 	return b
 }
 
-// inProcess answers by calling the handler.
-type inProcess struct{ http.Handler }
+// throughHandler answers by calling the handler.
+type throughHandler struct{ http.Handler }
 
-func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+func (h throughHandler) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	in := r.Clone(r.Context())
 	if in.Body == nil {
