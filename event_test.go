@@ -108,8 +108,16 @@ func TestTheLogNamesTheSessionAndItsOutcomeAndNothingElse(t *testing.T) {
 	assert.Equal(t, logged{Level: "DEBUG", Msg: "ecgridsession", Event: "logged-out", Session: "0123456789", User: 4711, Outcome: "pending"}, line)
 	line = emitted(t, slog.LevelDebug, ecgridsession.Event{Kind: ecgridsession.SessionStarted, Session: session})
 	assert.Empty(t, line.Outcome, "only what ends a token has one")
-	line = emitted(t, slog.LevelDebug, ecgridsession.Event{Kind: ecgridsession.CookieRejected})
-	assert.Empty(t, line.Session)
+}
+
+func TestTheLogOfAnEventWithoutASessionNamesNone(t *testing.T) {
+	logs := &logBuffer{}
+	m := newMiddleware(t, ecgridsession.Config{
+		Keys:   [][]byte{randomKey(t)},
+		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	m.Emit(t.Context(), ecgridsession.Event{Kind: ecgridsession.CookieRejected})
+	assert.Regexp(t, `^time=\S+ level=DEBUG msg=ecgridsession event=cookie-rejected\n$`, logs.String())
 }
 
 func TestAPanicInOnEventIsContainedAndItsValueNotLogged(t *testing.T) {
