@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -43,6 +44,9 @@ const (
 type sealedRecord struct {
 	ring *seal.Ring
 	ad   []byte
+	// buffers are of *[2 * maxCookie]byte, what opening a cookie takes: a
+	// kilobyte of garbage less for every request.
+	buffers *sync.Pool
 }
 
 func newSealedRecord(keys [][]byte, cookie string, upstream origin) (sealedRecord, error) {
@@ -51,7 +55,9 @@ func newSealedRecord(keys [][]byte, cookie string, upstream origin) (sealedRecor
 		return sealedRecord{}, err
 	}
 	// A cookie name holds no NUL, so no two pairs run together.
-	return sealedRecord{ring: ring, ad: []byte(cookie + "\x00" + upstream.String())}, nil
+	ad := []byte(cookie + "\x00" + upstream.String())
+	buffers := &sync.Pool{New: func() any { return new([2 * maxCookie]byte) }}
+	return sealedRecord{ring: ring, ad: ad, buffers: buffers}, nil
 }
 
 func (s sealedRecord) seal(rec *record.Record) string {
@@ -59,7 +65,10 @@ func (s sealedRecord) seal(rec *record.Record) string {
 }
 
 func (s sealedRecord) open(value string, rec *record.Record) reading {
-	plain, byFirst, err := s.ring.OpenText(nil, value, s.ad)
+	buffer := s.buffers.Get().(*[2 * maxCookie]byte)
+	defer s.buffers.Put(buffer)
+	plain, byFirst, err := s.ring.OpenText(buffer[:0], value, s.ad)
+	defer clear(plain) // the record is a copy
 	switch {
 	case err != nil || record.Parse(plain, rec) != nil:
 		return unreadable

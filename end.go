@@ -2,7 +2,6 @@ package ecgridsession
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
@@ -20,30 +19,32 @@ type ending struct {
 }
 
 // end marks a session as ended, from whatever state. Where the ledger is
-// unavailable the credential that the cookie held is returned with the error.
+// unavailable, the newest credential known so far comes with the error.
 func (m *Middleware) end(ctx context.Context, snap *snapshot) (ending, error) {
-	rec := &snap.record
+	a := newAttempt(snap, goalEnd)
+	var fault error
 	for range maxSwaps {
-		found, err := m.ledger.lookEntry(ctx, &snap.keys)
+		var found entry
+		found, fault = m.ledger.lookEntry(ctx, &snap.keys)
+		a.looked(found, fault, sight{})
+		if a.todo == stepSwap {
+			var stored []byte
+			var ok bool
+			stored, ok, fault = m.ledger.swapEntry(ctx, &snap.keys, a.was, a.next, m.untilEnd(&snap.record))
+			a.swapped(stored, ok, fault)
+		}
+		if a.todo != stepDone {
+			continue
+		}
 		switch {
-		case errors.Is(err, errEntryUnreadable):
-			// Overwritten: from now on it is an entry of ours again.
-		case err != nil:
-			return ending{newest: rec.Credential}, err
-		case found.state == entryEnded, found.state == entryNone && rec.InLedger:
+		case a.result == verdictUnknown:
+			return ending{newest: a.credential}, fault
+		case a.endedHere:
+			m.streams.end(snap.keys.session())
+			return ending{won: true, refreshing: a.was.state == entryRefreshing, newest: a.credential}, nil
+		default:
 			return ending{}, nil
 		}
-		swapped, err := m.ledger.swapEntry(ctx, &snap.keys, found, entry{state: entryEnded}, m.untilEnd(rec))
-		if err != nil {
-			return ending{newest: snap.with(&found).record.Credential}, err
-		}
-		if swapped {
-			return ending{
-				won:        true,
-				refreshing: found.state == entryRefreshing,
-				newest:     snap.with(&found).record.Credential,
-			}, nil
-		}
 	}
-	return ending{newest: rec.Credential}, fmt.Errorf("%w: the entry kept changing", ErrLedgerUnavailable)
+	return ending{newest: a.credential}, fmt.Errorf("%w: the entry kept changing", ErrLedgerUnavailable)
 }

@@ -11,8 +11,8 @@ import (
 // What tests need and callers must not have: the site's keys, its clock, and a
 // look at what New made of a Config.
 
-// SetNow puts another clock into m. It is not for use beside requests.
-func (m *Middleware) SetNow(now func() time.Time) { m.now = now }
+// SetNow gives m another clock. It is not for use beside requests.
+func SetNow(m *Middleware, now func() time.Time) { m.now = now }
 
 // SealRecord gives the cookie value by which m carries rec.
 func (m *Middleware) SealRecord(rec record.Record) string { return m.SealPlain(rec.Append(nil)) }
@@ -45,7 +45,8 @@ func (m *Middleware) sealedRecord() sealedRecord {
 // EndInLedger writes what a sign-out writes for a session.
 func (m *Middleware) EndInLedger(ctx context.Context, id [16]byte, ttl time.Duration) (bool, error) {
 	keys := m.ledger.keysOf(id, 0)
-	return m.ledger.swapEntry(ctx, &keys, entry{}, entry{state: entryEnded}, ttl)
+	_, swapped, err := m.ledger.swapEntry(ctx, &keys, entry{}, entry{state: entryEnded}, ttl)
+	return swapped, err
 }
 
 // Emit emits an event.

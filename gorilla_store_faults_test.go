@@ -169,10 +169,10 @@ func TestARowIsWrittenAgainUnderItsOwnID(t *testing.T) {
 	s, dir := onFiles(t)
 	b := s.browser().signIn()
 	before := rows(t, dir)
-	s.m.SetNow(func() time.Time { return time.Now().Add(10 * time.Minute) })
+	ecgridsession.SetNow(s.m, func() time.Time { return time.Now().Add(10 * time.Minute) })
 	require.Len(t, b.get("/", click...).sessionCookies(), 1)
 	assert.Equal(t, before, rows(t, dir), "no row is left behind by each cookie that is set anew")
-	s.m.SetNow(func() time.Time { return time.Now().Add(35 * time.Minute) })
+	ecgridsession.SetNow(s.m, func() time.Time { return time.Now().Add(35 * time.Minute) })
 	assert.Equal(t, "user demo", b.get("/").body, "it counts from the later request")
 }
 
@@ -218,7 +218,7 @@ func TestAStoreThatSetsItsCookieAndFailsSetsNone(t *testing.T) {
 	failing.Store(false)
 	b := s.browser().signIn()
 	failing.Store(true)
-	s.m.SetNow(func() time.Time { return time.Now().Add(10 * time.Minute) })
+	ecgridsession.SetNow(s.m, func() time.Time { return time.Now().Add(10 * time.Minute) })
 	aged := b.get("/", click...)
 	assert.Equal(t, "user demo", aged.body)
 	assert.Empty(t, aged.Header["Set-Cookie"], "the one that the browser has goes on")
@@ -261,7 +261,7 @@ func TestRequestsThatRaceWithALogoutOpenNothingAfterIt(t *testing.T) {
 	s, _ := onFiles(t)
 	b := s.browser().signIn()
 	value := b.cookie().Value
-	s.m.SetNow(func() time.Time { return time.Now().Add(10 * time.Minute) }) // each of them writes the row again
+	ecgridsession.SetNow(s.m, func() time.Time { return time.Now().Add(10 * time.Minute) }) // each of them writes the row again
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {

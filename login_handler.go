@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -209,11 +210,9 @@ func (m *Middleware) returnTo(r *http.Request) string {
 	if err != nil || len(inForm) > 1 || len(inQuery) > 1 {
 		return m.cfg.AfterLogin
 	}
-	for _, target := range append(inForm, inQuery...) {
-		if m.validReturn(target) {
-			return target
-		}
+	targets := slices.Concat(inForm, inQuery)
+	if len(targets) == 0 || !m.validReturn(targets[0]) {
 		return m.cfg.AfterLogin
 	}
-	return m.cfg.AfterLogin
+	return targets[0]
 }

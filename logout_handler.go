@@ -65,8 +65,8 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revok
 	snap := s.endable()
 	if snap == nil {
 		m.deleteCookie(w, r)
-		if s.standing == standingUnknown {
-			return LogoutNone, fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, s.fault)
+		if err := s.unavailable(); err != nil {
+			return LogoutNone, fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, err)
 		}
 		return LogoutNone, nil
 	}
@@ -136,6 +136,9 @@ func (m *Middleware) logoutHandler(
 ) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noStore(w)
+		// Nobody reads the body. HTTP/1 would, before the answer, and wait for
+		// one that stands still. Where this is not supported it is not needed.
+		_ = http.NewResponseController(w).EnableFullDuplex()
 		switch r.Method {
 		case http.MethodPost:
 			if m.refuseCrossOrigin(w, r) {

@@ -2,6 +2,7 @@ package ecgridsession
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,8 +23,11 @@ type Middleware struct {
 	ledger   sealedLedger
 	gate     *http.CrossOriginProtection
 	ecgrid   *ecgrid.Client
-	revoker  *revoker
 	now      func() time.Time
+
+	streams   streams
+	refresher *refresher
+	revoker   *revoker
 }
 
 // New checks cfg and returns a Middleware for it, or every fault of cfg at once,
@@ -63,6 +67,7 @@ func New(cfg Config) (*Middleware, error) {
 		base = ecgrid.PrivateTransport()
 	}
 	m.ecgrid = ecgrid.New(upstream.base, base, cfg.LoginField)
+	m.refresher = newRefresher(m)
 	m.revoker = newRevoker(m)
 	return m, nil
 }
@@ -73,17 +78,28 @@ func New(cfg Config) (*Middleware, error) {
 // runs. Handlers that the app wraps twice are wrapped once.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.sessionIn(r.Context()) != nil {
-			next.ServeHTTP(w, r)
-			return
+		if m.sessionIn(r.Context()) == nil {
+			r = m.withSession(w, r)
 		}
-		s := m.open(r)
-		if s.standing == standingOver {
-			m.endOutlived(s)
-		}
-		m.settleCookie(w, r, s)
-		next.ServeHTTP(w, r.WithContext(s))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// withSession opens the session of r, sets its cookie anew where that is due,
+// and returns r with the session in its context.
+func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.Request {
+	s := m.open(r)
+	switch {
+	case s.standing == standingOver:
+		m.endOutlived(s)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		// Other methods refresh when the token is asked for, so that signing
+		// out never waits for it.
+		s.freshen(r.Context(), s.now)
+	}
+	m.settleCookie(w, r, s)
+	s.request = *r.WithContext(s)
+	return &s.request
 }
 
 // Require lets only signed-in requests through to next, wrapping it where the
@@ -95,17 +111,17 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 func (m *Middleware) Require(next http.Handler) http.Handler {
 	return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noStore(w)
-		s := m.sessionIn(r.Context())
+		_, err := m.sessionIn(r.Context()).open()
 		switch {
-		case s.newest.Load() != nil:
+		case err == nil:
 			next.ServeHTTP(w, r)
-		case s.standing == standingUnknown:
+		case errors.Is(err, ErrLedgerUnavailable):
 			retryLater(w)
-			m.fail(w, r, http.StatusServiceUnavailable, s.fault)
+			m.fail(w, r, http.StatusServiceUnavailable, err)
 		case isNavigation(r):
 			http.Redirect(w, r, m.loginURLFor(r), http.StatusSeeOther)
 		default:
-			m.fail(w, r, http.StatusUnauthorized, ErrNoSession)
+			m.fail(w, r, http.StatusUnauthorized, err)
 		}
 	}))
 }
@@ -125,34 +141,51 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 }
 
 // Credential returns the credential of the request's session, or the one that
-// ctx got from [Middleware.WithCredential]. Most callers want
-// [Middleware.Transport], which keeps it from other hosts. Its errors are
-// [ErrNoSession], [ErrSessionEnded] and [ErrLedgerUnavailable].
+// ctx got from [Middleware.WithCredential]. Where the token is due it is
+// refreshed first, which ctx bounds. Most callers want [Middleware.Transport],
+// which keeps it from other hosts. Its errors are [ErrNoSession],
+// [ErrSessionEnded], [ErrLedgerUnavailable] and that of a done ctx.
 func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
-	if fixed, ok := ctx.Value(contextKey{m}).(Credential); ok {
-		return fixed, nil
+	if given, ok := ctx.Value(contextKey{m}).(givenCredential); ok {
+		if given().isZero() {
+			return Credential{}, ErrNoSession
+		}
+		return given(), nil
 	}
 	s := m.sessionIn(ctx)
 	if s == nil {
 		return Credential{}, ErrNoSession
 	}
-	return s.credential()
+	s.freshen(ctx, m.now().UnixMilli())
+	snap, err := s.open()
+	if err != nil {
+		return Credential{}, err
+	}
+	return credentialOf(snap.record.Credential, snap.record.UserID), nil
 }
 
 // WithCredential returns a context whose outbound calls carry c, for background
 // work and tests. There is no session in it: nothing refreshes c or ends it,
 // and [Middleware.Session] gives none.
 func (m *Middleware) WithCredential(ctx context.Context, c Credential) context.Context {
-	return context.WithValue(ctx, contextKey{m}, c)
+	return context.WithValue(ctx, contextKey{m}, givenCredential(func() Credential { return c }))
 }
 
-// Close waits for the revocations under way, giving those that wait for another
-// try one last try at once. Call it after the server has shut down. Where ctx
-// ends first, what is left is given up, and the error says how much that is and
-// wraps ctx's. Later calls do the same; sign-outs after it are no longer
-// retried.
+// givenCredential is what WithCredential puts into a context: a function, since
+// fmt prints the fields of any other value in a context without asking it.
+type givenCredential func() Credential
+
+// Close waits for the refreshes and revocations under way, giving those that
+// wait for another try one last try at once. Call it after the server has shut
+// down. Where ctx ends first, what is left is given up, and the error says how
+// much that is and wraps ctx's. After it nothing is refreshed or tried again.
 func (m *Middleware) Close(ctx context.Context) error {
-	return m.revoker.close(ctx)
+	refreshes := m.refresher.close(ctx) // first: one that fails may leave a token to revoke
+	revocations := m.revoker.close(ctx)
+	if refreshes+revocations > 0 {
+		return fmt.Errorf("ecgridsession: given up: %d refreshes, %d revocations: %w", refreshes, revocations, ctx.Err())
+	}
+	return nil
 }
 
 // Format writes the upstream alone for every verb: some of them would print what

@@ -1,7 +1,9 @@
 package ecgridsession
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -15,7 +17,7 @@ const maxStartAhead = time.Minute
 // open finds out where the request's session stands: cookie, then limits, then
 // ledger. It changes nothing and sets no cookie.
 func (m *Middleware) open(r *http.Request) *requestSession {
-	s := &requestSession{Context: r.Context(), m: m}
+	s := newRequestSession(r.Context(), m)
 	rec := &s.carried.record
 	s.reading = m.carrier.read(r, rec)
 	switch s.reading {
@@ -27,12 +29,13 @@ func (m *Middleware) open(r *http.Request) *requestSession {
 		return s
 	case unreachable:
 		s.standing = standingUnknown
-		s.fault = errStoreUnavailable
-		m.emit(s, Event{Kind: LedgerUnavailable, Err: s.fault})
+		s.fault.Store(&errStoreUnavailable)
+		m.emit(s, Event{Kind: LedgerUnavailable, Err: errStoreUnavailable})
 		return s
 	}
+	s.now = m.now().UnixMilli()
 	s.carried.keys = m.ledger.keysOf(rec.ID, rec.UserID)
-	s.standing = m.withinLimits(rec)
+	s.standing = m.withinLimits(rec, s.now)
 	switch s.standing {
 	case standingRejected:
 		m.emit(s, Event{Kind: CookieRejected})
@@ -43,8 +46,7 @@ func (m *Middleware) open(r *http.Request) *requestSession {
 }
 
 // withinLimits judges the times in a record.
-func (m *Middleware) withinLimits(rec *record.Record) standing {
-	now := m.now().UnixMilli()
+func (m *Middleware) withinLimits(rec *record.Record, now int64) standing {
 	switch {
 	case rec.StartedAt <= 0, rec.StartedAt > now+maxStartAhead.Milliseconds(), rec.SeenAt < rec.StartedAt:
 		return standingRejected
@@ -52,11 +54,16 @@ func (m *Middleware) withinLimits(rec *record.Record) standing {
 	// absolute end must not revoke anything.
 	case now-rec.SeenAt > m.cfg.IdleTimeout.Milliseconds():
 		return standingIdle
-	case now-rec.StartedAt >= m.cfg.Lifetime.Milliseconds():
+	case m.pastEnd(rec, now):
 		return standingOver
 	default:
 		return standingOpen
 	}
+}
+
+// pastEnd tells whether the absolute limit of a session has passed.
+func (m *Middleware) pastEnd(rec *record.Record, now int64) bool {
+	return now-rec.StartedAt >= m.cfg.Lifetime.Milliseconds()
 }
 
 // askLedger lets the ledger decide over a session that is within its limits.
@@ -64,24 +71,38 @@ func (m *Middleware) askLedger(s *requestSession) {
 	found, cutOff, err := m.ledger.look(s, &s.carried.keys)
 	rec := &s.carried.record
 	switch {
-	case errors.Is(err, errEntryUnreadable):
-		// Whoever writes garbage there must not be able to keep a session open.
+	case hasEnded(rec, &found, cutOff, err):
 		s.standing = standingEnded
-		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried), Err: err})
+		if err != nil {
+			m.emit(s, Event{Kind: SessionEnded, Session: m.describe(s.carried), Err: err})
+		}
 	case err != nil:
-		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
+		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(s.carried), Err: err})
 		if rec.InLedger {
-			s.standing, s.fault = standingUnknown, err
+			s.standing = standingUnknown
+			fault := err // err itself stays off the heap where there is none
+			s.fault.Store(&fault)
 			return
 		}
 		// ECGrid still refuses a token that was revoked.
-		s.newest.Store(&s.carried)
-	case found.state == entryEnded, cutOff > rec.CutOff,
-		// What the ledger has lost signs out, never in.
-		found.state == entryNone && rec.InLedger:
-		s.standing = standingEnded
+		s.newest.Store(s.carried)
 	default:
 		s.newest.Store(s.carried.with(&found))
+	}
+}
+
+// hasEnded tells what the ledger's answer means for a session.
+func hasEnded(rec *record.Record, found *entry, cutOff uint64, err error) bool {
+	switch {
+	case errors.Is(err, errEntryUnreadable):
+		// Whoever writes garbage there must not be able to keep a session open.
+		return true
+	case err != nil:
+		return false // nothing is known
+	default:
+		return found.state == entryEnded || cutOff > rec.CutOff ||
+			// What the ledger has lost signs out, never in.
+			found.state == entryNone && rec.InLedger
 	}
 }
 
@@ -96,37 +117,57 @@ func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *req
 		m.reissue(w, r, s, snap)
 		return
 	}
-	switch s.standing {
-	case standingRejected, standingIdle, standingOver, standingEnded:
-		// Not for scripts: a poller's late answer would delete the cookie of a
-		// sign-in that has just happened.
-		if isDocument(r) || !hasFetchMetadata(r) {
-			m.deleteCookie(w, r)
-		}
+	if s.reading == absent || s.unavailable() != nil {
+		return
+	}
+	// Not for scripts: a poller's late answer would delete the cookie of a
+	// sign-in that has just happened.
+	if isDocument(r) || !hasFetchMetadata(r) {
+		m.deleteCookie(w, r)
 	}
 }
 
 // reissue sets the cookie anew where it is of an older generation or key, or a
 // tenth of the idle limit has passed, so that most answers carry none.
 func (m *Middleware) reissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
-	now := m.now().UnixMilli()
 	newer := snap.record.Generation != s.carried.record.Generation
-	aged := now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
+	aged := s.now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
 	if !newer && !aged && s.reading != outdated {
 		return
 	}
 	rec := snap.record
 	// Clocks of replicas differ; what was seen never moves back.
-	rec.SeenAt = max(now, rec.SeenAt)
-	if rec.InLedger {
-		rec.Credential = record.Credential{}
+	rec.SeenAt = max(s.now, rec.SeenAt)
+	err := m.carrier.write(w, r, &rec, false)
+	if err != nil && !rec.InLedger {
+		// A refresh may bring a longer token than the one before.
+		if err = m.moveToLedger(s, snap); err == nil {
+			rec.InLedger = true
+			err = m.carrier.write(w, r, &rec, false)
+		}
 	}
-	if err := m.carrier.write(w, r, &rec, false); err != nil {
+	if err != nil {
 		// The cookie that the browser has goes on: the ledger knows the rest.
 		m.cfg.Logger.WarnContext(s, "ecgridsession: the session cookie was not set anew", "error", err)
-		return
 	}
-	s.onlyIdle = !newer && s.reading != outdated
+}
+
+// moveToLedger keeps the credential of an open session in the ledger from now
+// on, until the session's absolute end.
+func (m *Middleware) moveToLedger(ctx context.Context, snap *snapshot) error {
+	found, err := m.ledger.lookEntry(ctx, &snap.keys)
+	switch {
+	case err != nil:
+		return err
+	case found.state == entryEnded || found.state == entryRefreshing || found.generation > snap.record.Generation:
+		return fmt.Errorf("%w: the session is changing", ErrSessionTooLarge)
+	}
+	next := entry{state: entryLive, generation: snap.record.Generation, credential: snap.record.Credential}
+	_, swapped, err := m.ledger.swapEntry(ctx, &snap.keys, found, next, m.untilEnd(&snap.record))
+	if err == nil && !swapped {
+		err = fmt.Errorf("%w: the session is changing", ErrSessionTooLarge)
+	}
+	return err
 }
 
 // deleteCookie sets the deletion cookie. A store that keeps its row is told of
@@ -140,12 +181,12 @@ func (m *Middleware) deleteCookie(w http.ResponseWriter, r *http.Request) {
 // endOutlived ends a session whose absolute limit has passed and has its token
 // revoked, once.
 func (m *Middleware) endOutlived(s *requestSession) {
-	ended, err := m.end(s, &s.carried)
+	ended, err := m.end(s, s.carried)
 	if err != nil {
-		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
+		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(s.carried), Err: err})
 	}
 	if ended.won {
-		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried)})
-		m.revokeLater(&s.carried, ended)
+		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(s.carried)})
+		m.revokeLater(s.carried, ended)
 	}
 }

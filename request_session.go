@@ -3,6 +3,8 @@ package ecgridsession
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -11,24 +13,39 @@ import (
 )
 
 // requestSession is what one request knows of its session. It is the request's
-// context, so that opening a session costs one allocation and not three.
+// context, so that opening a session costs one allocation and not four.
 type requestSession struct {
 	context.Context
 	m *Middleware
+	// request is what the handlers behind Wrap get; here, since both live as
+	// long.
+	request http.Request
+	// now is when a request with a cookie came, in ms. It is read once: that
+	// costs as much as looking up an entry.
+	now int64
 
-	carried  snapshot // what the cookie held, whether or not it opens a session
+	carried  *snapshot // what the cookie held, whether or not it opens a session
 	reading  reading
 	standing standing
-	fault    error // why standing is unknown
+	fault    atomic.Pointer[error] // why nothing is known of the session, where that is so
 
 	// newest is the session as this request sees it, nil for none. A long
 	// request outlives its token, and Login or Logout may run within it.
 	newest atomic.Pointer[snapshot]
 	ended  atomic.Bool // there was a session when the request began
+}
 
-	// onlyIdle: Wrap set the cookie anew for no other reason than that time
-	// has passed.
-	onlyIdle bool
+// newRequestSession is one allocation. What the cookie held is behind a pointer
+// all the same: fmt prints the fields of a context that is in a field itself,
+// as in %s of an *http.Request, but follows no further pointer.
+func newRequestSession(ctx context.Context, m *Middleware) *requestSession {
+	made := new(struct {
+		session requestSession
+		carried snapshot
+	})
+	s := &made.session
+	s.Context, s.m, s.carried = ctx, m, &made.carried
+	return s
 }
 
 // snapshot is a session with one generation of its credential. It is immutable
@@ -66,8 +83,8 @@ func (s *requestSession) Value(key any) any {
 // String keeps a printed context from showing what is in it.
 func (s *requestSession) String() string { return "ecgridsession context" }
 
-// GoString is String.
-func (s *requestSession) GoString() string { return s.String() }
+// Format writes String for every verb: %d or %#v would print the fields.
+func (s *requestSession) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // sessionIn is the session that Wrap put into ctx, or nil.
 func (m *Middleware) sessionIn(ctx context.Context) *requestSession {
@@ -94,29 +111,38 @@ func (s *requestSession) endable() *snapshot {
 	if s.ended.Load() || s.reading != current && s.reading != outdated || s.standing == standingRejected {
 		return nil
 	}
-	return &s.carried
+	return s.carried
 }
 
-// credential is the newest credential of an open session.
-func (s *requestSession) credential() (Credential, error) {
+// open is the newest snapshot of an open session, or why there is none.
+func (s *requestSession) open() (*snapshot, error) {
 	snap := s.newest.Load()
 	switch {
 	case snap != nil:
-		return credentialOf(snap.record.Credential, snap.record.UserID), nil
+		return snap, nil
 	case s.ended.Load():
-		return Credential{}, ErrSessionEnded
-	case s.standing == standingUnknown:
-		return Credential{}, s.fault
+		return nil, ErrSessionEnded
+	case s.unavailable() != nil:
+		return nil, s.unavailable()
 	default:
-		return Credential{}, ErrNoSession
+		return nil, ErrNoSession
 	}
+}
+
+// unavailable is why nothing is known of the session, or nil.
+func (s *requestSession) unavailable() error {
+	if fault := s.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
 }
 
 // close makes the rest of the request anonymous.
 func (s *requestSession) close() {
-	if s.newest.Swap(nil) != nil {
-		s.ended.Store(true)
+	if s.newest.Load() != nil {
+		s.ended.Store(true) // before newest, so that nobody sees neither
 	}
+	s.newest.Store(nil)
 }
 
 // replace makes snap the session of the rest of the request.

@@ -87,15 +87,12 @@ type revoker struct {
 	m          *Middleware
 	requests   chan struct{}
 	background chan struct{}
+	pending    tasks
 
-	closing chan struct{}      // closed: no more waiting between tries
-	stopped context.Context    // done: no more tries
-	stop    context.CancelFunc // of stopped
-
-	mu      sync.Mutex
-	pending int
-	closed  bool
-	drained chan struct{} // made by close, closed when pending falls to 0
+	closing   chan struct{} // closed: no more waiting between tries
+	closeOnce sync.Once
+	stopped   context.Context // done: no more tries
+	stop      context.CancelFunc
 }
 
 func newRevoker(m *Middleware) *revoker {
@@ -142,21 +139,12 @@ func (v *revoker) later(job revocation) {
 	if job.revoke == nil {
 		job.revoke = v.revoke
 	}
-	v.mu.Lock()
-	taken := !v.closed && v.pending < maxPendingRevocations
-	if taken {
-		v.pending++
-	}
-	v.mu.Unlock()
-	if !taken {
+	if !v.pending.start(maxPendingRevocations, func() { v.run(job) }) {
 		v.gaveUp(job, errors.New("ecgridsession: revocation not taken: too many are pending, or the middleware is closed"))
-		return
 	}
-	go v.run(job)
 }
 
 func (v *revoker) run(job revocation) {
-	defer v.done()
 	for {
 		last := v.sleep(job.pause())
 		if v.stopped.Err() != nil {
@@ -230,49 +218,13 @@ func (v *revoker) gaveUp(job revocation, err error) {
 	v.m.emit(context.Background(), Event{Kind: RevocationGaveUp, Session: job.session, Outcome: LogoutPending, Err: err})
 }
 
-func (v *revoker) done() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.pending--
-	if v.pending == 0 && v.drained != nil {
-		close(v.drained)
-		v.drained = nil
-	}
-}
-
 // close lets each pending revocation try once more, without waiting, and
-// returns when all are done, or ctx is.
-func (v *revoker) close(ctx context.Context) error {
-	v.mu.Lock()
-	if !v.closed {
-		v.closed = true
-		close(v.closing)
-	}
-	if v.pending == 0 {
-		v.mu.Unlock()
-		v.stop()
-		return nil
-	}
-	if v.drained == nil {
-		v.drained = make(chan struct{})
-	}
-	drained := v.drained
-	v.mu.Unlock()
-
-	select {
-	case <-drained:
-		v.stop()
-		return nil
-	case <-ctx.Done():
-	}
-	v.mu.Lock()
-	left := v.pending
-	v.mu.Unlock()
+// returns when all are done, or ctx is. It returns how many are left.
+func (v *revoker) close(ctx context.Context) (left int) {
+	v.closeOnce.Do(func() { close(v.closing) })
+	left = v.pending.close(ctx)
 	v.stop()
-	if left == 0 {
-		return nil
-	}
-	return fmt.Errorf("ecgridsession: %d revocations given up: %w", left, ctx.Err())
+	return left
 }
 
 // revokeLater hands the credential of a session that this call has ended to

@@ -99,9 +99,11 @@ func (l *sealedLedger) lookEntry(ctx context.Context, keys *sessionKeys) (entry,
 	return l.openEntry(keys.session(), values[0])
 }
 
-// swapEntry puts next in the place of was. After an error it may or may not
-// stand there.
-func (l *sealedLedger) swapEntry(ctx context.Context, keys *sessionKeys, was, next entry, ttl time.Duration) (bool, error) {
+// swapEntry puts next in the place of was; stored are the bytes that stand there
+// then. After an error they may or may not.
+func (l *sealedLedger) swapEntry(
+	ctx context.Context, keys *sessionKeys, was, next entry, ttl time.Duration,
+) (stored []byte, swapped bool, err error) {
 	return l.swap(ctx, keys.session(), was.stored, next.append(nil), ttl)
 }
 
@@ -144,14 +146,17 @@ func (l *sealedLedger) load(ctx context.Context, keys ...string) ([][]byte, erro
 	return values, nil
 }
 
-func (l *sealedLedger) swap(ctx context.Context, key string, old, plain []byte, ttl time.Duration) (bool, error) {
+func (l *sealedLedger) swap(
+	ctx context.Context, key string, old, plain []byte, ttl time.Duration,
+) (stored []byte, swapped bool, err error) {
 	ctx, cancel := l.deadline(ctx)
 	defer cancel()
-	swapped, err := l.ledger.CompareAndSwap(ctx, key, old, l.ring.Seal(nil, plain, []byte(key)), ttl)
+	next := l.ring.Seal(nil, plain, []byte(key))
+	swapped, err = l.ledger.CompareAndSwap(ctx, key, old, next, ttl)
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", ErrLedgerUnavailable, err)
+		return nil, false, fmt.Errorf("%w: %w", ErrLedgerUnavailable, err)
 	}
-	return swapped, nil
+	return next, swapped, nil
 }
 
 // deadline bounds one call. A browser that hangs up does not cut it short: that

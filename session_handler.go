@@ -1,6 +1,9 @@
 package ecgridsession
 
-import "net/http"
+import (
+	"errors"
+	"net/http"
+)
 
 // SessionHandler tells the page's scripts who is signed in and how long the
 // session lasts: 200 and {"authenticated":true,…} with the fields of [Session]
@@ -15,20 +18,21 @@ func (m *Middleware) SessionHandler() http.Handler {
 			return
 		}
 		s := m.sessionFor(r)
-		if s.onlyIdle {
-			// A page that polls would otherwise keep an absent user signed in.
+		if s.newest.Load() != nil {
+			// Not even for a newer token: a page that polls would keep an absent
+			// user signed in. The ledger knows the token.
 			takeBackCookie(w.Header(), m.cfg.CookieName)
 		}
 		if !varies(w.Header(), "Cookie") {
 			w.Header().Add("Vary", "Cookie")
 		}
-		snap := s.newest.Load()
+		snap, err := s.open()
 		switch {
-		case snap != nil:
+		case err == nil:
 			writeJSON(w, http.StatusOK, m.sessionInfo(m.describe(snap)))
-		case s.standing == standingUnknown:
+		case errors.Is(err, ErrLedgerUnavailable):
 			retryLater(w)
-			m.fail(w, r, http.StatusServiceUnavailable, s.fault)
+			m.fail(w, r, http.StatusServiceUnavailable, err)
 		default:
 			writeJSON(w, http.StatusUnauthorized, struct {
 				Authenticated bool `json:"authenticated"`

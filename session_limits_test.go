@@ -44,7 +44,7 @@ func TestARecordWithTimesThatCannotBeIsAnonymous(t *testing.T) {
 		good, ok := s.m.OpenCookie(r)
 		require.True(t, ok)
 		now := time.UnixMilli(good.StartedAt)
-		s.m.SetNow(func() time.Time { return now })
+		ecgridsession.SetNow(s.m, func() time.Time { return now })
 		for name, c := range map[string]struct {
 			change func(*record.Record)
 			known  bool
@@ -278,7 +278,7 @@ func TestAnotherReplicasSlowClockNeverMovesWhatWasSeenBack(t *testing.T) {
 
 		other := randomKey(t) // another first key, so that the cookie is set anew
 		slow := newReplica(t, b, [][]byte{other, b.key})
-		slow.SetNow(func() time.Time { return time.Now().Add(-5 * time.Minute) })
+		ecgridsession.SetNow(slow, func() time.Time { return time.Now().Add(-5 * time.Minute) })
 		w := httptest.NewRecorder()
 		slow.Wrap(http.NotFoundHandler()).ServeHTTP(w, r)
 		r.Header.Set("Cookie", sent(cookieIn(t, w)))

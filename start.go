@@ -91,7 +91,7 @@ func (m *Middleware) keep(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	snap.record.InLedger = true
 	live := entry{state: entryLive, credential: snap.record.Credential}
-	swapped, err := m.ledger.swapEntry(ctx, &snap.keys, entry{}, live, m.untilEnd(&snap.record))
+	_, swapped, err := m.ledger.swapEntry(ctx, &snap.keys, entry{}, live, m.untilEnd(&snap.record))
 	switch {
 	case err != nil:
 		return err

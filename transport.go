@@ -21,8 +21,10 @@ import (
 // [ErrConflictingCredential] where the caller set Authorization or X-API-Key;
 // [ErrNoSession], [ErrSessionEnded] and [ErrLedgerUnavailable] where there is no
 // credential. The session's own cookie is dropped, so that a reverse proxy does
-// not pass it on. A 401 by which ECGrid refuses the session's credential ends
-// the session; the caller gets the answer whole.
+// not pass it on. A call that is answered by a 401 by which ECGrid refuses the
+// session's credential is sent
+// once more where there is a newer one and the body can be had again; where
+// there is none, the session ends. The caller gets the answer whole.
 func (m *Middleware) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -60,14 +62,47 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := t.base.RoundTrip(t.withCredential(req, credential))
+	resp, err := t.send(req, credential)
+	if err != nil || !ecgrid.Rejection(resp) {
+		return resp, err
+	}
+	newer, ok := t.m.supersede(req.Context(), credential)
+	if !ok {
+		return resp, nil
+	}
+	again, ok := replay(req)
+	if !ok {
+		return resp, nil
+	}
+	resp.Body.Close()
+	return t.send(again, newer)
+}
+
+// send sends req with the credential. The answer names the request without it:
+// who logs an answer, or takes its request for another one, must not have it.
+func (t *transport) send(req *http.Request, c Credential) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(t.withCredential(req, c))
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
+}
+
+// replay is req once more, where its body can be had once more.
+func replay(req *http.Request) (*http.Request, bool) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return req, true
+	}
+	if req.GetBody == nil {
+		return nil, false
+	}
+	body, err := req.GetBody()
 	if err != nil {
-		return nil, err
+		return nil, false
 	}
-	if ecgrid.Rejection(resp) {
-		t.m.credentialRejected(req.Context(), credential)
-	}
-	return resp, nil
+	again := *req
+	again.Body = body
+	return &again, true
 }
 
 // admit returns the credential for a request that may carry it.
@@ -95,34 +130,41 @@ func (t *transport) withCredential(req *http.Request, c Credential) *http.Reques
 	if out.Header == nil {
 		out.Header = make(http.Header, 1)
 	}
-	if lines, set := out.Header["Cookie"]; set {
+	for name, lines := range req.Header {
+		if !strings.EqualFold(name, "Cookie") {
+			continue
+		}
 		if lines = withoutCookie(lines, t.m.cfg.CookieName); len(lines) > 0 {
-			out.Header["Cookie"] = lines
+			out.Header[name] = lines
 		} else {
-			delete(out.Header, "Cookie")
+			delete(out.Header, name)
 		}
 	}
 	c.auth().SetHeader(out.Header)
 	return &out
 }
 
-// credentialRejected ends the session whose credential ECGrid has refused.
-func (m *Middleware) credentialRejected(ctx context.Context, refused Credential) {
+// supersede returns a newer credential of the request's session than the one
+// that ECGrid has refused, waiting for a refresh under way. Where there is none
+// the session ends.
+func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credential, bool) {
 	s := m.sessionIn(ctx)
 	if s == nil {
-		return // WithCredential: there is no session to end
+		return Credential{}, false // WithCredential: there is no session to end
 	}
 	snap := s.newest.Load()
-	if snap == nil || credentialOf(snap.record.Credential, snap.record.UserID) != refused {
-		return // what was refused is no longer this session's credential
+	if snap == nil {
+		return Credential{}, false
 	}
-	ended, err := m.end(ctx, snap)
-	s.close()
-	event := Event{Kind: SessionEnded, Session: m.describe(snap), Err: err}
+	newest := credentialOf(snap.record.Credential, snap.record.UserID)
+	if newest != refused {
+		return newest, true
+	}
+	next, err := m.refresher.supersede(ctx, snap)
+	s.settle(snap, next, err)
 	if err != nil {
-		event.Kind = LedgerUnavailable
+		return Credential{}, false
 	}
-	if ended.won || err != nil {
-		m.emit(ctx, event)
-	}
+	newest = credentialOf(next.record.Credential, next.record.UserID)
+	return newest, newest != refused
 }

@@ -1,6 +1,7 @@
 package ecgridtest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -96,6 +97,17 @@ func TestALateStatusGoesToNoOtherCall(t *testing.T) {
 	}))
 	api.ServeHTTP(httptest.NewRecorder(), r)
 	assert.Equal(t, []int{200, 200}, statuses(api, ""))
+}
+
+func TestAnAnswerWhoseCallerHasLeftHasNoStatus(t *testing.T) {
+	api := newAPI(alice)
+	token := api.Issue(alice.ID).Token
+	ctx, leave := context.WithCancel(t.Context())
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, logoutPath, readerFunc(leave))
+	r.Header = bearer(token)
+	api.ServeHTTP(httptest.NewRecorder(), r)
+	assert.Equal(t, []int{0}, statuses(api, logoutPath))
+	assert.False(t, works(api, bearer(token)), "the call was handled all the same")
 }
 
 func TestTheLogHolds100000CallsOfManyCallersExactly(t *testing.T) {

@@ -2,6 +2,7 @@ package ecgridtest_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -12,6 +13,7 @@ func TestAnIssuedCredentialIsThatOfALogin(t *testing.T) {
 	assert.Equal(t, alice.ID, c.UserID)
 	assert.Empty(t, c.APIKey)
 	assert.Empty(t, c.RefreshToken)
+	assert.Equal(t, c.ExpiresAt.Truncate(time.Millisecond), c.ExpiresAt, "no finer than an answer can say")
 	got := call(t, api, "POST", sessionPath, bearer(c.Token), "")
 	assert.Contains(t, string(got.Data), `"userId":1042`)
 	assert.Contains(t, string(got.Data), `"expiresAt":"`+c.ExpiresAt.Format("2006-01-02T15:04:05.000Z")+`"`)

@@ -24,8 +24,8 @@ func NewServer(t testing.TB) *Server {
 	api.closed = closed
 	server := httptest.NewServer(api)
 	t.Cleanup(func() {
-		// In this order: Close waits for the calls under way, so they must
-		// have been told to end, and those that still read a body be cut.
+		// In this order: Close waits for the calls under way, so those are cut
+		// first; and one that arrives after the cut must not begin to hang.
 		close(closed)
 		server.CloseClientConnections()
 		server.Close()

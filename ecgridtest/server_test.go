@@ -1,8 +1,10 @@
 package ecgridtest_test
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -35,23 +37,28 @@ func TestTheServerIsClosedWithItsTest(t *testing.T) {
 
 func TestTheServerClosesWhileCallsAreUnderWay(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault ecgridtest.Fault
-		body  func() io.Reader
+		fault   ecgridtest.Fault
+		endless bool // whether the body stops without an end
 	}{
-		"hung":                 {ecgridtest.Fault{Hang: true}, func() io.Reader { return nil }},
-		"delayed":              {ecgridtest.Fault{Delay: time.Hour}, func() io.Reader { return nil }},
-		"in a body that stops": {ecgridtest.Fault{}, func() io.Reader { r, _ := io.Pipe(); return r }},
+		"hung":                 {fault: ecgridtest.Fault{Hang: true}},
+		"delayed":              {fault: ecgridtest.Fault{Delay: time.Hour}},
+		"in a body that stops": {endless: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const callers = 5
 			failed := make(chan error, callers)
+			var body io.Reader
+			stop := func() error { return nil }
+			if c.endless {
+				body, stop = pipe()
+			}
 			var start time.Time
 			t.Run("server", func(t *testing.T) {
 				ecgrid := ecgridtest.NewServer(t)
 				ecgrid.Inject(c.fault)
 				for range callers {
 					go func() {
-						resp, err := http.Post(ecgrid.URL+logoutPath, "application/json", c.body())
+						resp, err := http.Post(ecgrid.URL+logoutPath, "application/json", body)
 						if err == nil {
 							resp.Body.Close()
 						}
@@ -62,9 +69,32 @@ func TestTheServerClosesWhileCallsAreUnderWay(t *testing.T) {
 				start = time.Now()
 			})
 			assert.Less(t, time.Since(start), 4*time.Second)
+			require.NoError(t, stop()) // the client returns only when its body has ended
 			for range callers {
 				assert.Error(t, <-failed)
 			}
 		})
 	}
+}
+
+// Such a call comes in between the cut of the connections and the end of the
+// listener, and nothing would cut it then.
+func TestACallThatArrivesOnceTheServerClosesDoesNotHang(t *testing.T) {
+	for name, fault := range map[string]ecgridtest.Fault{"hang": {Hang: true}, "delay": {Delay: time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			var api *ecgridtest.API
+			t.Run("server", func(t *testing.T) { api = ecgridtest.NewServer(t).API })
+			api.Inject(fault)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			r := httptest.NewRequestWithContext(ctx, http.MethodPost, logoutPath, nil)
+			assert.PanicsWithValue(t, http.ErrAbortHandler, func() { api.ServeHTTP(httptest.NewRecorder(), r) })
+			assert.NoError(t, ctx.Err(), "it was the caller who ended the call")
+		})
+	}
+}
+
+func pipe() (io.Reader, func() error) {
+	r, w := io.Pipe()
+	return r, w.Close
 }

@@ -89,9 +89,9 @@ func TestSignInSignsAClientInAtTheApp(t *testing.T) {
 	app := httptest.NewTLSServer(whoami(m))
 	t.Cleanup(app.Close)
 	for name, cred := range map[string]ecgridsession.Credential{
-		"bearer":                {},
-		"bearer of an old page": {Token: ecgrid.Issue(alice.ID).Token},
-		"API key":               {APIKey: alice.APIKey},
+		"bearer":                 {},
+		"bearer without user id": {Token: ecgrid.Issue(alice.ID).Token},
+		"API key":                {APIKey: alice.APIKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if cred == (ecgridsession.Credential{}) {
@@ -144,6 +144,8 @@ func TestSignInAsAnotherUserReplacesTheFirst(t *testing.T) {
 	ecgridtest.SignIn(t, m, client, app.URL, ecgrid.Issue(alice.ID))
 	ecgridtest.SignIn(t, m, client, app.URL, ecgrid.Issue(bob.ID))
 	assert.Equal(t, "true 2077", get(t, client, app.URL))
+	assert.Eventually(t, func() bool { return ecgrid.LiveTokens(alice.ID) == 0 }, 20*time.Second, time.Millisecond,
+		"the session that was there must have ended")
 }
 
 func TestSignInFailsTheTestWhereNoClientWouldSendTheSecureCookie(t *testing.T) {
@@ -152,7 +154,7 @@ func TestSignInFailsTheTestWhereNoClientWouldSendTheSecureCookie(t *testing.T) {
 	m := newMiddleware(t, ecgrid.URL, false)
 	cred := ecgrid.Issue(alice.ID)
 	message := failure(t, func(tb testing.TB) {
-		ecgridtest.SignIn(tb, m, &http.Client{}, "http://127.0.0.1:8080", cred)
+		ecgridtest.SignIn(tb, m, &http.Client{}, "http://app.example", cred)
 	})
 	assert.Contains(t, message, "httptest.NewTLSServer")
 	assert.Contains(t, message, "Config.InsecureCookie")

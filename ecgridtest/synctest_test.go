@@ -74,6 +74,7 @@ func TestAHandlerCallWithoutABodyIsFine(t *testing.T) {
 					return
 				}
 				require.NoError(t, err)
+				defer resp.Body.Close() // it stops the timer of Timeout
 				body, err := io.ReadAll(resp.Body)
 				require.NoError(t, err)
 				assert.True(t, strings.HasPrefix(string(body), `{"success":true`))

@@ -38,7 +38,7 @@ func (a *API) SetTokenTTL(ttl time.Duration) {
 //
 // A token is a JWT, and no JWT of this form has a length of 2 modulo 4: it is
 // one byte shorter then. Nor can it be shorter than its claims: that is about
-// 270 bytes and a third more than the bytes of the login.
+// 230 bytes and four thirds of the login.
 //
 // A call of the API takes a body of at most 1 MiB, so that a token over that
 // size cannot be refreshed.

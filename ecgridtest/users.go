@@ -83,9 +83,9 @@ func (a *API) unfit(u User) string {
 		return "a user with this ID was added before"
 	case u.Login == "" && u.APIKey == "":
 		return "a user needs a Login or an APIKey"
-	case u.Login != "" && a.byLogin[u.Login] != nil:
+	case a.byLogin[u.Login] != nil:
 		return "a user with this Login was added before"
-	case u.APIKey != "" && a.byKey[u.APIKey] != nil:
+	case a.byKey[u.APIKey] != nil:
 		return "a user with this APIKey was added before"
 	case strings.ContainsFunc(u.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return "the APIKey may have visible ASCII characters only"

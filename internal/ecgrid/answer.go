@@ -73,9 +73,6 @@ func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 // decodeUserID reads a JSON integer from 1 to the largest int64. 1.0, 1e3 and "1" are none: a float would round a large id
 // to another user's.
 func decodeUserID(raw json.RawMessage) (int64, bool) {
-	if !isDigits(string(raw)) {
-		return 0, false
-	}
 	id, err := strconv.ParseInt(string(raw), 10, 64)
 	return id, err == nil && id > 0
 }

@@ -48,6 +48,7 @@ func TestAGrantWithoutASaneFieldIsRefusedAtLoginAndRefresh(t *testing.T) {
 		"no data":                `null`,
 		"data true":              `true`,
 		"data an array":          `[]`,
+		"data an array of names": `["token","a","expiresAt",` + good + `,"userId",7]`,
 		"data empty":             `{}`,
 		"no token":               `{"expiresAt":` + good + `,"userId":7}`,
 		"empty token":            grant(`""`, good, `7`),

@@ -11,7 +11,7 @@ import (
 // envelope is a well-formed answer of ECGrid.
 type envelope struct {
 	success bool
-	code    string          // documented, or ""
+	code    string          // documented, or ""; always "" with success
 	data    json.RawMessage // nil where there was none
 }
 
@@ -89,7 +89,7 @@ func decodeText(raw json.RawMessage) (string, bool) {
 		return "", true
 	}
 	var s string
-	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+	if json.Unmarshal(raw, &s) != nil {
 		return "", false
 	}
 	return s, true

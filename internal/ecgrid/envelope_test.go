@@ -32,6 +32,7 @@ func TestAnAnswerThatIsNoEnvelopeIsNotSuccess(t *testing.T) {
 		"null":                    "null",
 		"true":                    "true",
 		"array":                   `[{"success":true}]`,
+		"array of names":          `["success",true]`,
 		"string":                  `"success"`,
 		"empty object":            `{}`,
 		"cut short":               `{"success":true,"data":nu`,

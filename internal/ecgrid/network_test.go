@@ -2,8 +2,6 @@ package ecgrid_test
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -11,8 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -187,6 +185,26 @@ func TestAConnectionThatIsNeverMadeTimesOutAtTheDeadline(t *testing.T) {
 	assertTimesOut(t, ecgrid.New(base(t, "https://rest.example"), rt, ""))
 }
 
+// lateTimer is a context past its deadline whose own timer has not gone off.
+type lateTimer struct{ context.Context }
+
+func (lateTimer) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
+func TestADialThatGivesUpJustBeforeTheContextTimesOutAtTheDeadline(t *testing.T) {
+	rt := roundTrip(func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
+	})
+	err := ecgrid.New(base(t, "https://rest.example"), rt, "").Logout(lateTimer{t.Context()}, bearer)
+	assert.Equal(t, "timed out", failure(t, err).Reason)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestATimeoutOfTheTransportIsNotTheContexts(t *testing.T) {
+	rt := roundTrip(func(*http.Request) (*http.Response, error) { return nil, os.ErrDeadlineExceeded })
+	err := ecgrid.New(base(t, "https://rest.example"), rt, "").Logout(within(t, soon), bearer)
+	assertNoAnswer(t, err, "timed out")
+}
+
 func TestATLSHandshakeThatNeverEndsTimesOutAtTheDeadline(t *testing.T) {
 	goroutinesComeBack(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -239,121 +257,6 @@ func TestACancelledCallEndsAtOnceAndSaysSo(t *testing.T) {
 	})
 }
 
-func TestABodyWithoutEndIsGivenUpAfterItsBound(t *testing.T) {
-	const gigabyte = 1 << 30
-	for _, declared := range []bool{true, false} {
-		for _, status := range []int{200, 401, 403} {
-			overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
-				var written atomic.Int64
-				c := start(func(w http.ResponseWriter, _ *http.Request) {
-					if declared {
-						w.Header().Set("Content-Length", fmt.Sprint(gigabyte))
-					}
-					w.WriteHeader(status)
-					chunk := bytes.Repeat([]byte(" "), 1<<16)
-					for written.Load() < gigabyte {
-						n, err := w.Write(chunk)
-						written.Add(int64(n))
-						if err != nil {
-							return
-						}
-					}
-				})
-				e := failure(t, c.Logout(within(t, soon), bearer))
-				assert.Equal(t, "answer too large", e.Reason)
-				assert.Equal(t, status, e.Status)
-				assert.Equal(t, status != 403, e.Retryable())
-				c.server.Close()
-				assert.Less(t, written.Load(), int64(64<<20), "what the buffers on the way may hold")
-			})
-		}
-	}
-}
-
-func TestAGzipBombIsNotInflated(t *testing.T) {
-	var bomb bytes.Buffer
-	zw := gzip.NewWriter(&bomb)
-	_, err := zw.Write(make([]byte, 32<<20))
-	require.NoError(t, err)
-	require.NoError(t, zw.Close())
-
-	var accepts atomic.Value
-	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
-		c := start(func(w http.ResponseWriter, r *http.Request) {
-			accepts.Store(r.Header.Get("Accept-Encoding"))
-			w.Header().Set("Content-Encoding", "gzip")
-			_, _ = w.Write(bomb.Bytes())
-		})
-		e := failure(t, c.Logout(within(t, soon), bearer))
-		assert.Contains(t, []string{"answer too large", "answer is not an envelope"}, e.Reason)
-		assert.Empty(t, accepts.Load(), "compression is not asked for")
-	})
-
-	// A transport of the caller's own may inflate.
-	c := startServer(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(bomb.Bytes())
-	}, false)
-	inflating := &http.Transport{}
-	defer inflating.CloseIdleConnections()
-	err = ecgrid.New(base(t, c.server.URL), inflating, "").Logout(within(t, soon), bearer)
-	assert.Equal(t, "answer too large", failure(t, err).Reason)
-}
-
-func TestTenMegabytesOfHeadersAreGivenUpAfterTheirBound(t *testing.T) {
-	const megabytes = 10 << 20
-	var written atomic.Int64
-	c := startRaw(t, func(conn net.Conn) {
-		readRequest(bufio.NewReader(conn))
-		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n")
-		line := "X-Long: " + strings.Repeat("x", 1000) + "\r\n"
-		for written.Load() < megabytes {
-			n, err := io.WriteString(conn, line)
-			written.Add(int64(n))
-			if err != nil {
-				return
-			}
-		}
-		_, _ = fmt.Fprintf(conn, "Content-Length: %d\r\n\r\n%s", len(sessionEnded), sessionEnded)
-	})
-	err := c.Logout(within(t, soon), bearer)
-	assert.Zero(t, failure(t, err).Status)
-	assert.NotErrorIs(t, err, context.DeadlineExceeded)
-}
-
-func TestHeadersOver64KiBAreRefused(t *testing.T) {
-	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
-		var n atomic.Int32
-		c := start(func(w http.ResponseWriter, _ *http.Request) {
-			for i := range n.Load() {
-				w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 1000))
-			}
-			_, _ = io.WriteString(w, sessionEnded)
-		})
-		n.Store(50)
-		require.NoError(t, c.Logout(within(t, soon), bearer))
-		n.Store(100)
-		err := c.Logout(within(t, soon), bearer)
-		assert.Zero(t, failure(t, err).Status)
-		assert.NotErrorIs(t, err, context.DeadlineExceeded)
-	})
-}
-
-func TestAFloodOfInformationalAnswersIsGivenUp(t *testing.T) {
-	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
-		c := start(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.Header().Set("Link", "</"+strings.Repeat("x", 500)+">")
-			for r.Context().Err() == nil {
-				w.WriteHeader(http.StatusEarlyHints)
-			}
-		})
-		err := c.Logout(within(t, soon), bearer)
-		assert.Zero(t, failure(t, err).Status)
-		assert.NotErrorIs(t, err, context.DeadlineExceeded)
-	})
-}
-
 func TestASwitchOfProtocolsIsNotFollowedNorWaitedFor(t *testing.T) {
 	c := startRaw(t, func(conn net.Conn) {
 		r := bufio.NewReader(conn)
@@ -370,112 +273,4 @@ func TestASwitchOfProtocolsIsNotFollowedNorWaitedFor(t *testing.T) {
 	case <-time.After(soon):
 		t.Fatal("still waiting")
 	}
-}
-
-func TestARedirectIsNotFollowed(t *testing.T) {
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		for _, away := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d away %v", status, away), func(t *testing.T) {
-				overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
-					var elsewhere, here atomic.Int32
-					other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-						elsewhere.Add(1)
-						_, _ = io.WriteString(w, grantBody("stolen"))
-					}))
-					defer other.Close()
-					c := start(func(w http.ResponseWriter, r *http.Request) {
-						here.Add(1)
-						to := "/v2/auth/elsewhere"
-						if away {
-							to = other.URL + r.URL.Path
-						}
-						w.Header().Set("Location", to)
-						w.WriteHeader(status)
-						_, _ = io.WriteString(w, grantBody("tok"))
-					})
-					_, err := c.Login(within(t, soon), "ann", "password")
-					e := failure(t, err)
-					assert.Equal(t, "redirect not followed", e.Reason)
-					assert.Equal(t, status, e.Status)
-					assert.False(t, e.Retryable())
-					assert.Equal(t, int32(1), here.Load())
-					assert.Zero(t, elsewhere.Load())
-				})
-			})
-		}
-	}
-}
-
-func TestAHundredCallsUseOneConnection(t *testing.T) {
-	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
-		var n, conns atomic.Int32
-		c := start(func(w http.ResponseWriter, _ *http.Request) {
-			switch n.Add(1) % 4 {
-			case 0:
-				_, _ = io.WriteString(w, sessionEnded)
-			case 1:
-				w.WriteHeader(401)
-				_, _ = io.WriteString(w, noSession)
-			case 2:
-				w.WriteHeader(502)
-				_, _ = io.WriteString(w, strings.Repeat("<html>", 5000))
-			case 3:
-				_, _ = io.WriteString(w, "not an envelope")
-			}
-		})
-		countConns(t, c.server, &conns)
-		for range 100 {
-			_ = c.Logout(within(t, soon), bearer)
-		}
-		assert.Equal(t, int32(100), n.Load())
-		assert.Equal(t, int32(1), conns.Load())
-	})
-}
-
-// countConns counts connections by their remote ends, as the requests show them: the server is running already.
-func countConns(t *testing.T, srv *httptest.Server, n *atomic.Int32) {
-	t.Helper()
-	var seen sync.Map
-	h := srv.Config.Handler
-	srv.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, known := seen.LoadOrStore(r.RemoteAddr, true); !known {
-			n.Add(1)
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-func TestAPostIsNeverSentTwice(t *testing.T) {
-	var requests atomic.Int32
-	c := startRaw(t, func(conn net.Conn) {
-		r := bufio.NewReader(conn)
-		for i := 0; readRequest(r); i++ {
-			requests.Add(1)
-			if i > 0 {
-				return // a used connection that dies under a request: the case in which net/http replays what it may
-			}
-			_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(sessionEnded), sessionEnded)
-		}
-	})
-	require.NoError(t, c.Logout(within(t, soon), bearer))
-	_, err := c.Refresh(within(t, soon), "tok", "")
-	assert.True(t, failure(t, err).Retryable())
-	assert.Equal(t, int32(2), requests.Load())
-}
-
-func TestParallelCallsNeverMixUsers(t *testing.T) {
-	overBoth(t, func(t *testing.T, start func(http.HandlerFunc) started) {
-		c := start(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = fmt.Fprintf(w, `{"success":true,"data":{"userId":%s}}`, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-		})
-		var wg sync.WaitGroup
-		for id := int64(1); id <= 200; id++ {
-			wg.Go(func() {
-				got, err := c.Session(within(t, soon), ecgrid.Auth{Bearer: fmt.Sprint(id)})
-				assert.NoError(t, err)
-				assert.Equal(t, id, got.UserID)
-			})
-		}
-		wg.Wait()
-	})
 }

@@ -35,7 +35,7 @@ func Rejection(resp *http.Response) (rejected bool) {
 		return false
 	}
 	env, ok := decodeEnvelope(plain)
-	return ok && !env.success && deniesCredential(env.code)
+	return ok && deniesCredential(env.code)
 }
 
 // inflate undoes encoding within the bounds of an answer.

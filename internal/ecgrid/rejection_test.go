@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -55,6 +56,8 @@ func TestARejectionIsAnEnveloped401AboutTheCredential(t *testing.T) {
 		"over 64 KiB":            {401, long, "", false},
 		"over 64 KiB in spaces":  {401, noSession + strings.Repeat(" ", 64<<10), "", false},
 		"gzip over 64 KiB":       {401, gzipped(t, long), "gzip", false},
+		"gzip one byte over":     {401, gzipped(t, noSession+strings.Repeat(" ", 64<<10+1-len(noSession))), "gzip", false},
+		"gzip of 64 KiB":         {401, gzipped(t, noSession+strings.Repeat(" ", 64<<10-len(noSession))), "gzip", true},
 		"gzip bomb":              {401, gzipped(t, strings.Repeat(" ", 16<<20)+noSession), "gzip", false},
 		"gzip cut short":         {401, gzipped(t, noSession)[:40], "gzip", false},
 		"gzip with a tail":       {401, gzipped(t, noSession) + "x", "gzip", false},
@@ -129,6 +132,17 @@ func TestABodyThatFailsIsNoRejectionAndFailsForTheCallerAtTheSamePlace(t *testin
 	assert.Equal(t, noSession, string(body))
 	require.NoError(t, resp.Body.Close())
 	assert.Equal(t, 1, original.closed)
+}
+
+func TestAGzippedBodyIsInflatedWithinTheBoundOnly(t *testing.T) {
+	bomb := gzipped(t, strings.Repeat(" ", 16<<20))
+	require.Less(t, len(bomb), 64<<10)
+	resp, _ := response(401, strings.NewReader(bomb), "gzip")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	assert.False(t, ecgrid.Rejection(resp))
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
 }
 
 // endless counts what is read of it.

@@ -2,10 +2,12 @@ package ecgrid_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -166,6 +168,16 @@ func TestAForeignTransportThatBreaksItsContractIsNoAnswer(t *testing.T) {
 			assert.NotErrorIs(t, err, context.Canceled)
 		})
 	}
+}
+
+func TestABodyThatSaysItIsTooLargeIsNotRead(t *testing.T) {
+	rt := roundTrip(func(*http.Request) (*http.Response, error) {
+		body := io.NopCloser(iotest.ErrReader(errors.New("touched")))
+		return &http.Response{StatusCode: 403, Header: http.Header{}, Body: body, ContentLength: 64<<10 + 1}, nil
+	})
+	e := failure(t, ecgrid.New(base(t, "https://rest.example"), rt, "").Logout(t.Context(), bearer))
+	assert.Equal(t, "answer too large", e.Reason)
+	assert.Equal(t, 403, e.Status)
 }
 
 func TestTheBodyIsAlwaysClosed(t *testing.T) {

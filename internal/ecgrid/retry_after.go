@@ -16,9 +16,10 @@ const MaxRetryAfter = time.Hour
 func ParseRetryAfter(value string, now time.Time) time.Duration {
 	value = strings.Trim(value, " \t")
 	if isDigits(value) {
-		seconds, err := strconv.ParseUint(value, 10, 64)
-		// Compared before it is multiplied, which could overflow; all digits and too many to parse is a long time, too.
-		if err != nil || seconds >= uint64(MaxRetryAfter/time.Second) {
+		// Of digits alone the one error is that they are too many, and then the result is the largest number. It is compared
+		// before it is multiplied, which could overflow.
+		seconds, _ := strconv.ParseUint(value, 10, 64)
+		if seconds >= uint64(MaxRetryAfter/time.Second) {
 			return MaxRetryAfter
 		}
 		return time.Duration(seconds) * time.Second

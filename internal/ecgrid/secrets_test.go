@@ -150,7 +150,7 @@ func TestNoFailureHoldsASecret(t *testing.T) {
 		"too large":    strings.Repeat(all, 1000),
 		"message 1 MB": `{"success":false,"message":"` + strings.Repeat(canaryToken, 50000) + `"}`,
 	} {
-		for _, status := range []int{200, 202, 400, 401, 403, 429, 500, 503} {
+		for _, status := range []int{200, 401, 403, 503} {
 			answers[fmt.Sprintf("%s with %d", name, status)] = fmt.Sprintf(
 				"HTTP/1.1 %d %s\r\nRetry-After: %s\r\nX: %s\r\nSet-Cookie: a=%s\r\nContent-Length: %d\r\n\r\n%s",
 				status, canaryToken, canaryKey, canaryPassword, canaryRefresh, len(body), body)

@@ -17,7 +17,7 @@ type reader struct {
 	bad  bool
 }
 
-// fail makes d bad if cond holds.
+// fail makes d bad if cond holds. Taking the rest away is what makes it yield zero values.
 func (d *reader) fail(cond bool) {
 	if cond {
 		d.bad, d.rest = true, nil
@@ -36,7 +36,7 @@ func (d *reader) byte() byte {
 
 // take returns the next n bytes, without copying them.
 func (d *reader) take(n uint64) []byte {
-	if d.bad || n > uint64(len(d.rest)) {
+	if n > uint64(len(d.rest)) {
 		d.fail(true)
 		return nil
 	}
@@ -49,7 +49,7 @@ func (d *reader) take(n uint64) []byte {
 // without being zero.
 func (d *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(d.rest)
-	if d.bad || n <= 0 || n > 1 && d.rest[n-1] == 0 {
+	if n <= 0 || n > 1 && d.rest[n-1] == 0 {
 		d.fail(true)
 		return 0
 	}

@@ -67,6 +67,16 @@ func TestLogsShowRedacted(t *testing.T) {
 	assert.Contains(t, log.String(), redactedCredential)
 }
 
+func TestAnyLogHandlerIsGivenTheRedactedTextAlone(t *testing.T) {
+	r := loaded()
+	for _, v := range []any{r, &r} {
+		assert.Equal(t, slog.StringValue(redactedRecord), slog.AnyValue(v).Resolve())
+	}
+	for _, v := range []any{r.Credential, &r.Credential} {
+		assert.Equal(t, slog.StringValue(redactedCredential), slog.AnyValue(v).Resolve())
+	}
+}
+
 func TestMarshallersWriteRedacted(t *testing.T) {
 	r := loaded()
 	for _, v := range []any{r, &r, r.Credential, &r.Credential} {

@@ -7,25 +7,31 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzOpenText brings arbitrary values. None of them can open but one that was sealed with a test key: those are in the
-// corpus, and whatever opens must be one of them to the letter.
+// sealedByUs holds values that the first two test keys sealed, and what is in them. They are fixed because the processes of
+// a fuzzing run share a corpus.
+var sealedByUs = map[string]string{
+	"AXQsBZDMh_NmCZgKYvoNQnQcwQ3FnkV_1Ry6JUpdBr68":                                                                        "",
+	"AUL2gZxF2-JGpCpcXc7PxfHBUgVSL6C0DWsiM6EkTkNj":                                                                        "",
+	"AXQsBZAlsZ8xcS0mGQ9e0glYS5s-2YigK3HsKaRN0gCMLg":                                                                      "x",
+	"AUL2gZzYrqpYfZWye2USAoDc1Gu7DvjCqdgd47qyb8grBQ":                                                                      "x",
+	"AXQsBZD65dDQ-DXh-BmKDRqTP5gmKCLGkDvYaQLon0SkFYCNneGDfzFeD50w4yu3jWhd6q8ZwRBzJpisJjN3Zd-nnsRJgCclGRYIYf9bRaidK3fg7OM": string(message),
+	"AUL2gZxPG8MqerwgtCaHH1xU1omlpEbySEeu_P_O9x2oWafCf3qUBtb_iD2DKp7crSVJL-BrdbI8nNTDC44_BuclrGyRiPnwzw2zjK_gwxMDkAMKT-w": string(message),
+}
+
+// FuzzOpenText brings arbitrary values. Whatever opens must be one of those that we sealed, to the letter.
 func FuzzOpenText(f *testing.F) {
 	r := ring(f, 1, 2)
-	ours := map[string]string{}
-	for _, plaintext := range []string{"", "x", string(message)} {
-		for _, sealer := range []*Ring{r, ring(f, 2)} {
-			value := sealer.SealText([]byte(plaintext), context)
-			ours[value] = plaintext
-			f.Add(value)
-		}
-		f.Add(ring(f, 3).SealText([]byte(plaintext), context))
+	for value := range sealedByUs {
+		f.Add(value)
+		f.Add(value + "\n")
 	}
+	f.Add(ring(f, 3).SealText(message, context))
 	f.Add("")
 	f.Add("AQAAAAA")
 	f.Fuzz(func(t *testing.T, value string) {
 		plaintext, _, err := r.OpenText(nil, value, context)
-		want, sealedByUs := ours[value]
-		if !sealedByUs {
+		want, ours := sealedByUs[value]
+		if !ours {
 			require.Equal(t, ErrOpen, err)
 			require.Nil(t, plaintext)
 			return

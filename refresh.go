@@ -1,0 +1,338 @@
+package ecgridsession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+)
+
+const (
+	// firstPoll and longestPoll are how long a process waits for another's
+	// refresh between two looks at the ledger.
+	firstPoll   = 20 * time.Millisecond
+	longestPoll = 200 * time.Millisecond
+
+	// maxRefreshes bounds the refreshes under way in this process.
+	maxRefreshes = 4096
+
+	// minTokenAge keeps a clock that runs ahead of ECGrid's from refreshing in
+	// a loop what seems to be due as soon as it is issued.
+	minTokenAge = 250 * time.Millisecond
+
+	// tokenAgeWithoutLife is the same for a clock so far ahead that a new token
+	// seems to have expired.
+	tokenAgeWithoutLife = 30 * time.Second
+)
+
+// refresher gives sessions a fresh token before theirs expires: one call to
+// ECGrid however many requests ask, in this process by single flight and across
+// replicas by the lease in the ledger.
+type refresher struct {
+	m        *Middleware
+	flights  singleflight.Group
+	underway tasks
+	sights   sightings
+
+	stopped context.Context // done: Close has given up
+	stop    context.CancelFunc
+}
+
+func newRefresher(m *Middleware) *refresher {
+	stopped, stop := context.WithCancel(context.Background())
+	return &refresher{m: m, stopped: stopped, stop: stop}
+}
+
+func (f *refresher) close(ctx context.Context) (left int) {
+	left = f.underway.close(ctx)
+	f.stop()
+	return left
+}
+
+// lease is how long a holder may take. Its call to ECGrid ends after half of
+// it, so one that is over the lease has died or stopped.
+func (f *refresher) lease() time.Duration { return 2 * f.m.cfg.AuthTimeout }
+
+// due tells whether a credential is to be refreshed now.
+func (f *refresher) due(c *record.Credential, now int64) bool {
+	if c.Token == "" || c.ExpiresAt == 0 {
+		return false
+	}
+	return now >= f.dueAt(c)
+}
+
+func (f *refresher) dueAt(c *record.Credential) int64 {
+	life := c.ExpiresAt - c.IssuedAt
+	if life <= 0 {
+		return c.IssuedAt + tokenAgeWithoutLife.Milliseconds()
+	}
+	return max(c.ExpiresAt-f.lead(c), c.IssuedAt+minTokenAge.Milliseconds())
+}
+
+// lead is how long before its expiry a token is refreshed.
+func (f *refresher) lead(c *record.Credential) int64 {
+	return min(f.m.cfg.RefreshBefore.Milliseconds(), (c.ExpiresAt-c.IssuedAt)/2)
+}
+
+// urgent tells whether a due token is so near its expiry that it is refreshed
+// even where the ledger cannot be asked.
+func (f *refresher) urgent(c *record.Credential) bool {
+	return f.m.now().UnixMilli() >= c.ExpiresAt-f.lead(c)/4
+}
+
+// freshen refreshes the token of an open session where it is due, and waits for
+// it no longer than ctx. A refresh that brought no verdict leaves the token so
+// far in place.
+func (s *requestSession) freshen(ctx context.Context, now int64) {
+	snap := s.newest.Load()
+	if snap == nil {
+		return
+	}
+	m := s.m
+	if m.pastEnd(&snap.record, now) {
+		s.close()
+		return
+	}
+	if !m.refresher.due(&snap.record.Credential, now) {
+		return
+	}
+	next, err := m.refresher.refresh(ctx, snap)
+	s.settle(snap, next, err)
+}
+
+// settle takes over what became of a session while snap was its newest.
+func (s *requestSession) settle(snap, next *snapshot, err error) {
+	switch {
+	case errors.Is(err, ErrNoSession):
+		s.ended.Store(true)
+		s.newest.CompareAndSwap(snap, nil)
+	case errors.Is(err, ErrLedgerUnavailable):
+		s.fault.Store(&err)
+		s.newest.CompareAndSwap(snap, nil)
+	case err == nil && next != snap:
+		s.newest.CompareAndSwap(snap, next) // not over a Login within this request
+	}
+}
+
+// refresh returns snap with the newest credential there is. Its errors are
+// ErrSessionEnded, ErrLedgerUnavailable where the credential is known to be
+// dead, and ctx's.
+func (f *refresher) refresh(ctx context.Context, snap *snapshot) (*snapshot, error) {
+	return f.flight(ctx, snap, goalRefresh)
+}
+
+// supersede returns snap with a newer credential than the one that ECGrid has
+// just refused. Where there is none, it ends the session. Its errors are those
+// of refresh.
+func (f *refresher) supersede(ctx context.Context, snap *snapshot) (*snapshot, error) {
+	return f.flight(ctx, snap, goalSupersede)
+}
+
+// flight makes one attempt for all that ask for the same at once. It goes on
+// when they give up, since others may wait for it, and its answer be on the way
+// from ECGrid.
+func (f *refresher) flight(ctx context.Context, snap *snapshot, goal goal) (*snapshot, error) {
+	// The session's key is a hash, so those of two users never meet.
+	key := fmt.Sprintf("%d %d %s", goal, snap.record.Generation, snap.keys.session())
+	done := f.flights.DoChan(key, func() (any, error) {
+		next, err := snap, error(nil)
+		finished := make(chan struct{})
+		taken := f.underway.start(maxRefreshes, func() {
+			defer close(finished)
+			a := newAttempt(snap, goal)
+			f.run(snap, &a)
+			next, err = f.outcome(snap, &a)
+		})
+		if taken {
+			<-finished
+		}
+		return next, err // not taken: the token so far is what there is
+	})
+	select {
+	case result := <-done:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		// Those of one flight may have come by different cookies; what they
+		// share is the credential.
+		shared := &result.Val.(*snapshot).record
+		next := *snap
+		next.record.Generation, next.record.Credential = shared.Generation, shared.Credential
+		return &next, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// run carries out what an attempt asks for until it is done.
+func (f *refresher) run(snap *snapshot, a *attempt) {
+	ctx, poll := f.stopped, firstPoll
+	var asked *Event
+	var proven time.Time // when the ledger last answered, by the monotonic clock
+	for a.todo != stepDone {
+		if a.todo == stepAsk && time.Since(proven) > f.lease()/2 {
+			// The process was stopped in between: the lease may be another's.
+			a.overslept()
+		}
+		switch a.todo {
+		case stepLook:
+			found, err := f.m.ledger.lookEntry(ctx, &snap.keys)
+			proven = time.Now()
+			a.looked(found, err, f.sight(snap, a, &found))
+		case stepSwap:
+			stored, ok, err := f.m.ledger.swapEntry(ctx, &snap.keys, a.was, a.next, f.timeToLive(snap, a))
+			proven = time.Now()
+			a.swapped(stored, ok, err)
+		case stepAsk:
+			asked = &Event{}
+			a.answered(f.ask(ctx, snap, a, asked))
+		case stepWait:
+			if !f.sleep(poll) {
+				a.finish(verdictKept)
+				return
+			}
+			poll = min(2*poll, longestPoll)
+			a.waited()
+		}
+	}
+	f.tell(snap, a, asked)
+	if a.orphan.Token != "" {
+		f.revokeOrphan(snap, a.orphan)
+	}
+}
+
+// tell emits what came of an attempt; asked is nil where ECGrid was not.
+func (f *refresher) tell(snap *snapshot, a *attempt, asked *Event) {
+	event := Event{Session: f.m.describe(snap)}
+	if asked != nil {
+		event.Duration, event.Err = asked.Duration, asked.Err
+	}
+	switch {
+	case a.endedHere:
+		event.Kind = SessionEnded
+		f.m.streams.end(snap.keys.session())
+	case asked == nil:
+		return
+	case a.noVerdict:
+		event.Kind = RefreshFailed
+	case a.result == verdictPublished:
+		event.Kind = SessionRefreshed
+		event.Session.TokenExpiresAt = timeOf(a.credential.ExpiresAt)
+	case a.result == verdictUnpublished:
+		event.Kind = SessionRefreshed
+		event.Session.TokenExpiresAt = timeOf(a.fresh.ExpiresAt)
+	default:
+		return
+	}
+	f.m.emit(f.stopped, event)
+}
+
+// sight is what time has to say of an entry.
+func (f *refresher) sight(snap *snapshot, a *attempt, found *entry) sight {
+	_, credential := a.counts(found)
+	now := f.m.now().UnixMilli()
+	return sight{
+		due:    f.due(&credential, now) && !f.m.pastEnd(&snap.record, now),
+		urgent: f.urgent(&credential),
+		stood:  f.sights.stood(snap.keys.session(), found.stored),
+		lease:  f.lease(),
+	}
+}
+
+// timeToLive is how long the entry of a swap has something to say.
+func (f *refresher) timeToLive(snap *snapshot, a *attempt) time.Duration {
+	if a.next.state == entryEnded || snap.record.InLedger {
+		return f.m.untilEnd(&snap.record)
+	}
+	left := timeOf(a.next.credential.ExpiresAt).Sub(f.m.now())
+	return max(left, 2*f.lease()) + clockSlack
+}
+
+// ask makes the one call to ECGrid; how long it took, and why it failed, goes
+// into told.
+func (f *refresher) ask(ctx context.Context, snap *snapshot, a *attempt, told *Event) reply {
+	ctx, cancel := context.WithTimeout(ctx, f.m.cfg.AuthTimeout)
+	defer cancel()
+	began := f.m.now()
+	grant, err := f.m.ecgrid.Refresh(ctx, a.credential.Token, a.credential.RefreshToken)
+	told.Duration = f.m.now().Sub(began)
+	if err != nil {
+		told.Err = upstreamError("refresh", err)
+		var failure *ecgrid.Error
+		return reply{refused: errors.As(err, &failure) && failure.Rejected()}
+	}
+	if grant.UserID != snap.record.UserID {
+		told.Err = errOtherUser
+	}
+	return reply{
+		otherUser: grant.UserID != snap.record.UserID,
+		granted: record.Credential{
+			Token:        grant.Token,
+			RefreshToken: orDefault(grant.RefreshToken, a.credential.RefreshToken), // RFC 6749, 6: kept where none is new
+			IssuedAt:     f.m.now().UnixMilli(),
+			ExpiresAt:    millisOf(grant.ExpiresAt),
+		},
+	}
+}
+
+// outcome is what the requests get of an attempt.
+func (f *refresher) outcome(snap *snapshot, a *attempt) (*snapshot, error) {
+	next := *snap
+	next.record.Generation, next.record.Credential = a.generation, a.credential
+	switch a.result {
+	case verdictEnded:
+		return nil, ErrSessionEnded
+	case verdictUnknown:
+		return nil, fmt.Errorf("%w: the session may have a newer token", ErrLedgerUnavailable)
+	case verdictUnpublished:
+		next.record.Generation, next.record.Credential = a.generation+1, a.fresh
+		f.publishLater(snap, *a)
+	}
+	return &next, nil
+}
+
+// publishLater tries to tell the ledger of a token that it does not know yet.
+// Meanwhile the cookie carries it.
+func (f *refresher) publishLater(snap *snapshot, a attempt) {
+	f.underway.start(maxRefreshes, func() {
+		for try := range maxUnanswered {
+			pause := min(firstRetryWait<<try, longestRetryWait)
+			if !f.sleep(pause/2 + rand.N(pause/2+1)) {
+				break
+			}
+			a.resume()
+			f.run(snap, &a)
+			if a.result != verdictUnpublished {
+				return
+			}
+		}
+		f.m.emit(f.stopped, Event{
+			Kind: LedgerUnavailable, Session: f.m.describe(snap), Err: fmt.Errorf("%w: a refreshed token was not published", ErrLedgerUnavailable),
+		})
+	})
+}
+
+// revokeOrphan ends a token that came after the session's end, or after another
+// holder's.
+func (f *refresher) revokeOrphan(snap *snapshot, orphan record.Credential) {
+	session := f.m.describe(snap)
+	f.m.revoker.later(revocation{session: session, credential: credentialOf(orphan, session.UserID)})
+}
+
+// sleep waits for d; it is cut short, and false, when Close gives up.
+func (f *refresher) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-f.stopped.Done():
+		return false
+	}
+}
