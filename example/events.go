@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession"
 )
 
 const (
@@ -22,8 +25,9 @@ const (
 )
 
 // events streams what the panel shows: an event "call" for each call, again when
-// its status has come, and "token" for each change of the token. It begins with
-// the latest calls, so that a browser that reconnects has missed nothing.
+// its status has come, "token" for each change of the token, and "session-ended"
+// where the reader was signed in and is no longer. It begins with the latest
+// calls, so that a browser that reconnects has missed nothing.
 func (a *app) events(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -32,11 +36,17 @@ func (a *app) events(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	// The stream ends with the request or with the server. It shows no user's
-	// data, so it goes on when the session ends: that is when one wants to look.
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	// Shutdown waits for requests to finish, and a stream does not by itself.
 	defer context.AfterFunc(a.streams, cancel)()
+	if _, signedIn := a.m.Session(ctx); signedIn {
+		// A visitor may watch as well, but the page of a user whose session
+		// has ended, in this tab or another, is to learn of it.
+		var done context.CancelFunc
+		ctx, done = a.m.EndWithSession(ctx)
+		defer done()
+	}
 
 	s := stream{grid: a.grid, w: w, control: http.NewResponseController(w)}
 	if err := s.run(ctx); err != nil && ctx.Err() == nil {
@@ -67,6 +77,9 @@ func (s *stream) run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), ecgridsession.ErrSessionEnded) {
+				return s.write(appendEvent(nil, "session-ended", struct{}{}))
+			}
 			return nil
 		case <-changed:
 		case <-ticker.C:
@@ -102,6 +115,10 @@ func (s *stream) update() error {
 	if len(out) == 0 {
 		return nil
 	}
+	return s.write(out)
+}
+
+func (s *stream) write(out []byte) error {
 	s.wroteAt = time.Now()
 	if err := s.control.SetWriteDeadline(s.wroteAt.Add(writeTimeout)); err != nil {
 		return err

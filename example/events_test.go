@@ -29,12 +29,16 @@ type reader struct {
 
 type event struct{ name, data string }
 
-// watch opens the event stream, as a visitor without a session.
-func watch(t *testing.T, url string) *reader {
+// watch opens the event stream, as a visitor without a session or as one who
+// has these cookies.
+func watch(t *testing.T, url string, cookies ...*http.Cookie) *reader {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/events", nil)
 	require.NoError(t, err)
+	for _, c := range cookies {
+		req.AddCookie(c)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
@@ -201,6 +205,22 @@ func credentialOf(t *testing.T, a *app, cookie *http.Cookie) (c ecgridsession.Cr
 		require.NoError(t, err)
 	})).ServeHTTP(httptest.NewRecorder(), r)
 	return c
+}
+
+func TestASignedInReaderLearnsThatTheSessionHasEnded(t *testing.T) {
+	a, b := serveApp(t)
+	b.signIn()
+	otherTab, visitor := watch(t, b.url, b.cookies()...), watch(t, b.url)
+	otherTab.until("alive")
+	b.post("/logout", nil)
+
+	var last event
+	for e := range otherTab.events {
+		last = e
+	}
+	assert.Equal(t, event{"session-ended", "{}"}, last)
+	visitor.until("revoked") // whose stream goes on
+	assert.Zero(t, a.grid.LiveTokens(demo.ID))
 }
 
 func TestTheStreamEndsWithItsReader(t *testing.T) {

@@ -118,6 +118,11 @@
     document.getElementById("token-title").textContent = now.title;
     document.getElementById("token-text").textContent = now.text;
   });
+  source.addEventListener("session-ended", () => {
+    // Signed out in another tab: to what the page shows a visitor.
+    source.close();
+    location.reload();
+  });
   source.addEventListener("error", () => {
     if (source.readyState === EventSource.CLOSED) say("off", "Not connected");
     else say("off", "Reconnecting…");
