@@ -143,6 +143,7 @@ func TestSigningInAgainEndsTheSessionThatWasThere(t *testing.T) {
 		after := s.events.of(ecgridsession.SessionStarted)[1].Session
 		assert.NotEqual(t, before.Ref, after.Ref, "a new session id")
 		assert.True(t, b.signedIn())
+		require.NoError(t, s.m.Close(t.Context()))
 		requireAnonymous(t, s, old)
 		ended := s.events.of(ecgridsession.SessionEnded)
 		require.Len(t, ended, 1)
@@ -175,8 +176,8 @@ func TestStartingAgainWithTheSameTokenDoesNotRevokeIt(t *testing.T) {
 	b.post("/start", nil)
 	old := b.withCookie(s)
 	b.post("/start", nil)
-	requireAnonymous(t, s, old)
 	require.NoError(t, s.m.Close(t.Context()))
+	requireAnonymous(t, s, old)
 	assert.Empty(t, s.grid.Calls(logoutCall))
 	assert.Equal(t, http.StatusOK, b.get("/inbox").StatusCode)
 }

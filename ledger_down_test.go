@@ -193,6 +193,22 @@ func TestSignOutIsNotConfirmedWhereNeitherTheLedgerNorECGridSaysSo(t *testing.T)
 	}
 }
 
+func TestECGridsConfirmationIsNotEnoughForAKeyWhichLivesOn(t *testing.T) {
+	s, ledger := withLedger(t)
+	b := s.browser().signInByKey()
+	copied := b.withCookie(s)
+	ledger.becomes(failsToStore)
+	got := b.post("/logout", nil)
+	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+	requireDeletion(t, got)
+	assert.Equal(t, ecgridsession.LogoutConfirmed, s.events.of(ecgridsession.LoggedOut)[0].Outcome)
+	require.True(t, copied.signedIn(), "as was feared")
+
+	ledger.becomes(works)
+	require.NoError(t, s.m.Close(t.Context()))
+	requireAnonymous(t, s, copied)
+}
+
 func TestAScriptIsToldThatSignOutIsNotConfirmed(t *testing.T) {
 	s, ledger := withLedger(t)
 	b := s.browser().signInByKey()

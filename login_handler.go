@@ -113,8 +113,7 @@ func (m *Middleware) LoginHandler() http.Handler {
 
 func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
-	// For both encodings of a form: fetch() sends FormData as multipart.
-	if err := r.ParseMultipartForm(maxLoginBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	if err := parseBody(r); err != nil {
 		status := http.StatusBadRequest
 		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
 			status = http.StatusRequestEntityTooLarge
@@ -145,6 +144,25 @@ func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	goTo(w, r, m.returnTo(r))
+}
+
+// parseBody fills in r.PostForm, from both encodings of a form: fetch() sends
+// FormData as multipart. The query is left out: a link whose query cannot be
+// read must not keep its victim from signing in.
+func parseBody(r *http.Request) error {
+	body := *r
+	body.URL = &url.URL{}
+	// Apart, since ParseMultipartForm alone passes over what is wrong with a
+	// form that is not multipart.
+	err := body.ParseForm()
+	if err == nil {
+		err = body.ParseMultipartForm(maxLoginBody)
+	}
+	r.PostForm = body.PostForm
+	if errors.Is(err, http.ErrNotMultipart) {
+		return nil
+	}
+	return err
 }
 
 // signInForm is what the user typed.

@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -263,10 +264,9 @@ var upstreamFaults = map[string]upstreamFault{
 		})
 	}, logout: pending},
 	"a gzip bomb": {install: func(g *gateway) {
-		bomb := gzipBomb(100 << 20)
 		g.answers(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
-			w.Write(bomb)
+			w.Write(bomb())
 		})
 	}, logout: pending},
 	"10 MB of headers": {install: onTheWire("HTTP/1.1 200 OK\r\n", func(conn net.Conn) {
@@ -312,13 +312,14 @@ func flood(w io.Writer, text string, bytes int) {
 	}
 }
 
-func gzipBomb(size int) []byte {
+// bomb is a few KiB that a client inflates to 16 MiB.
+var bomb = sync.OnceValue(func() []byte {
 	var out bytes.Buffer
 	zip := gzip.NewWriter(&out)
-	flood(zip, strings.Repeat(" ", 1<<16), size)
+	flood(zip, strings.Repeat(" ", 1<<16), 16<<20)
 	zip.Close()
 	return out.Bytes()
-}
+})
 
 // issueCertificate makes a server's certificate for an address, and the
 // authority that has signed it.
