@@ -2,6 +2,7 @@ package ecgridsession_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,6 +82,11 @@ func (tt *tellTale) secret(name, value string) {
 func (tt *tellTale) credential(c ecgridsession.Credential) {
 	if c.Token != "" {
 		tt.secret("token", distinctive(c.Token))
+		// A cookie and a ledger entry hold the parts of a token decoded.
+		signature, err := base64.RawURLEncoding.DecodeString(distinctive(c.Token))
+		if err == nil {
+			tt.secret("signature", string(signature))
+		}
 		// Its claims, past what every token of the user begins with.
 		claims := c.Token[:strings.LastIndexByte(c.Token, '.')]
 		tt.secret("claims", claims[len(claims)-32:])
@@ -196,7 +202,7 @@ func newTalkative(t *testing.T, changes ...func(*ecgridsession.Config)) *talkati
 				tale.show(e.Err)
 			}
 			if e.Kind == ecgridsession.SessionStarted {
-				panic(fmt.Sprint("a hook that breaks: ", e, ctx)) // contained, and logged without its value
+				panic(fmt.Sprint("canary-of-a-hook-that-breaks ", e, ctx)) // contained, and logged without its value
 			}
 		}
 		tale.show(*cfg)
@@ -205,6 +211,7 @@ func newTalkative(t *testing.T, changes ...func(*ecgridsession.Config)) *talkati
 	ts.grid.SetRefreshTokens(true)
 	tale.secret("key", string(ts.key))
 	tale.secret("password", demo.Password)
+	tale.secret("panic value of a hook", "of-a-hook-that-breaks")
 	tale.secret("API key", demo.APIKey)
 	tale.show(ts.m)
 
