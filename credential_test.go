@@ -292,7 +292,8 @@ func TestAContextNeverShowsWhatIsInIt(t *testing.T) {
 		require.NoError(t, err)
 		inner, cancel := context.WithCancel(context.WithValue(r.Context(), insideRoutesKey{}, "v"))
 		defer cancel()
-		shown := everyVerb(r.Context()) + everyVerb(inner) + fmt.Sprint(r.Context(), inner)
+		outbound := request(t, r, http.MethodGet, s.grid.URL, "")
+		shown := everyVerb(r.Context()) + everyVerb(inner) + everyVerb(outbound) + fmt.Sprint(r.Context(), inner)
 		assertNoSecret(t, shown, map[string]string{"token": distinctive(c.Token), "cookie": b.cookie().Value[16:]})
 	})
 }

@@ -77,6 +77,26 @@ func TestARedirectElsewhereGetsNothing(t *testing.T) {
 	})
 }
 
+// The client's own rule holds also where an app has put another transport into
+// it: what it would send elsewhere is the body.
+func TestTheClientItselfLeadsNowhereElse(t *testing.T) {
+	var evil visits
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { evil.note(r) }))
+	t.Cleanup(elsewhere.Close)
+	s := newSite(t)
+	client := s.m.Client()
+	client.Transport = http.DefaultTransport
+	for _, status := range redirectStatuses {
+		s.grid.Inject(ecgridtest.Fault{Path: inboxPath, Times: 1, Status: status, Header: http.Header{"Location": {elsewhere.URL}}})
+		resp, err := client.Post(s.grid.URL+inboxPath, "application/json", strings.NewReader("canary-body"))
+		if resp != nil {
+			assert.NoError(t, resp.Body.Close())
+		}
+		assert.ErrorIs(t, err, ecgridsession.ErrOtherOrigin, "%d", status)
+	}
+	assert.Empty(t, evil.all())
+}
+
 // A redirect that stays is followed with the credential of the session, on each
 // of its steps.
 func TestARedirectWithinTheUpstreamIsFollowedWithTheCredential(t *testing.T) {
