@@ -142,6 +142,11 @@ type storeCarrier struct {
 const storeValue = "ecgridsession"
 
 func (c *storeCarrier) read(r *http.Request, rec *record.Record) reading {
+	// gorilla's own stores tell of a cookie that is longer than they take with
+	// an error like any other: it would pass for a backend that fails.
+	if first, err := r.Cookie(c.name); err == nil && len(c.name)+len(first.Value) > maxCookie {
+		return unreadable
+	}
 	stored, err := c.store.New(r, c.name)
 	if err != nil {
 		var decoding securecookie.Error
@@ -161,16 +166,16 @@ func (c *storeCarrier) read(r *http.Request, rec *record.Record) reading {
 }
 
 func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error {
+	// Fresh, with an id of its own: whoever knew the one from before sign-in
+	// would share the session (ASVS 5.0, 7.2.4).
 	session := sessions.NewSession(c.store, c.name)
 	session.IsNew = true
-	if present, err := c.store.New(r, c.name); err == nil && present != nil && !present.IsNew {
-		if !fresh {
-			session = present
-		} else if err := c.forget(r, present); err != nil {
-			// The same id would let whoever knew it before sign-in share the
-			// session (ASVS 5.0, 7.2.4).
-			return err
-		}
+	present, err := c.store.New(r, c.name)
+	if err != nil || present == nil || present.IsNew {
+		present = nil // there is no row to be found by this cookie
+	}
+	if present != nil && !fresh {
+		session = present
 	}
 	options := c.options
 	// Several stores take MaxAge 0 for a deletion.
@@ -182,7 +187,7 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 	// browsers drop for its length.
 	aside := headerOnly{}
 	if err := c.store.Save(r, aside, session); err != nil {
-		return fmt.Errorf("ecgridsession: the session store failed: %w", err)
+		return fmt.Errorf("%w: %w", errStoreUnavailable, err)
 	}
 	line := lastCookieLine(http.Header(aside), c.name)
 	pair, _, _ := strings.Cut(line, ";")
@@ -191,6 +196,12 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 		return fmt.Errorf("ecgridsession: the session store set no cookie")
 	case len(pair)-len("=") > maxCookie:
 		return ErrSessionTooLarge
+	}
+	if present != nil && fresh {
+		// Only now, when there is a session to take its place.
+		if err := c.forget(r, present); err != nil {
+			return err
+		}
 	}
 	setCookie(w.Header(), c.name, line)
 	return nil
@@ -214,7 +225,7 @@ func (c *storeCarrier) forget(r *http.Request, session *sessions.Session) error 
 	options.MaxAge = -1
 	session.Options = &options
 	if err := c.store.Save(r, headerOnly{}, session); err != nil {
-		return fmt.Errorf("ecgridsession: the session store kept its row: %w", err)
+		return fmt.Errorf("%w: it kept its row: %w", errStoreUnavailable, err)
 	}
 	return nil
 }

@@ -190,6 +190,10 @@ func orDefault[T comparable](value, otherwise T) T {
 	return value
 }
 
+// maxLimit keeps sums of limits from overflowing: a lifetime that was meant to
+// be endless would be none at all.
+const maxLimit = 10 * 365 * 24 * time.Hour
+
 // check returns every fault of a Config whose defaults are filled in, and what
 // it parsed on the way.
 func (c Config) check() (origin, *http.CrossOriginProtection, error) {
@@ -220,6 +224,9 @@ func (c Config) check() (origin, *http.CrossOriginProtection, error) {
 	} {
 		if limit.value < 0 {
 			fault("%s: must not be negative", limit.name)
+		}
+		if limit.value > maxLimit {
+			fault("%s: must not be over ten years", limit.name)
 		}
 	}
 	for _, target := range []struct{ name, value string }{

@@ -43,13 +43,15 @@ func (s *site) issue(kind string) string {
 	return cookies[0].Value
 }
 
-// bothKinds runs a property with a cookie of each kind of session.
+// bothKinds runs a property with a cookie of each kind of session. Nothing that
+// a browser can send is logged above debug.
 func bothKinds(t *testing.T, property func(t *testing.T, s *site, cookie string), changes ...func(*ecgridsession.Config)) {
 	t.Helper()
 	for _, kind := range []string{"bearer", "API key"} {
 		t.Run(kind, func(t *testing.T) {
 			s := newSite(t, changes...)
 			property(t, s, s.issue(kind))
+			s.logsNothing()
 		})
 	}
 }
@@ -64,15 +66,14 @@ func (s *site) known(cookieLines ...string) bool {
 	return w.Body.String() == "user demo"
 }
 
-// refuses holds the site to all of "anonymous": no session, no panic, nothing
-// logged above debug, and one deletion cookie for a navigation.
+// refuses holds the site to "anonymous": no session, no panic, and one deletion
+// cookie for a navigation.
 func (s *site) refuses(cookieLines ...string) {
 	s.t.Helper()
 	w := s.visit(click, cookieLines...)
 	require.Equal(s.t, http.StatusOK, w.Code)
 	require.Equal(s.t, "anonymous", w.Body.String())
 	require.Equal(s.t, []string{deletion}, w.Header()["Set-Cookie"])
-	s.logsNothing()
 }
 
 // logsNothing holds the site to silence above debug.

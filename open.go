@@ -17,7 +17,7 @@ const maxStartAhead = time.Minute
 // open finds out where the request's session stands: cookie, then limits, then
 // ledger. It changes nothing and sets no cookie.
 func (m *Middleware) open(r *http.Request) *requestSession {
-	s := &requestSession{Context: r.Context(), m: m}
+	s := newRequestSession(r.Context(), m)
 	rec := &s.carried.record
 	s.reading = m.carrier.read(r, rec)
 	switch s.reading {
@@ -74,10 +74,10 @@ func (m *Middleware) askLedger(s *requestSession) {
 	case hasEnded(rec, &found, cutOff, err):
 		s.standing = standingEnded
 		if err != nil {
-			m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried), Err: err})
+			m.emit(s, Event{Kind: SessionEnded, Session: m.describe(s.carried), Err: err})
 		}
 	case err != nil:
-		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
+		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(s.carried), Err: err})
 		if rec.InLedger {
 			s.standing = standingUnknown
 			fault := err // err itself stays off the heap where there is none
@@ -85,7 +85,7 @@ func (m *Middleware) askLedger(s *requestSession) {
 			return
 		}
 		// ECGrid still refuses a token that was revoked.
-		s.newest.Store(&s.carried)
+		s.newest.Store(s.carried)
 	default:
 		s.newest.Store(s.carried.with(&found))
 	}
@@ -181,12 +181,12 @@ func (m *Middleware) deleteCookie(w http.ResponseWriter, r *http.Request) {
 // endOutlived ends a session whose absolute limit has passed and has its token
 // revoked, once.
 func (m *Middleware) endOutlived(s *requestSession) {
-	ended, err := m.end(s, &s.carried)
+	ended, err := m.end(s, s.carried)
 	if err != nil {
-		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
+		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(s.carried), Err: err})
 	}
 	if ended.won {
-		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried)})
-		m.revokeLater(&s.carried, ended)
+		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(s.carried)})
+		m.revokeLater(s.carried, ended)
 	}
 }

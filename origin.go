@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // origin is what may be sent the credential: a scheme, a host, a port, and the
@@ -30,6 +32,10 @@ func parseOrigin(raw string) (origin, error) {
 		return origin{}, errors.New("must be an absolute URL, such as https://rest.ecgrid.io")
 	case u.User != nil:
 		return origin{}, errors.New("must not hold a user or a password")
+	case !isASCII(o.host):
+		return origin{}, errors.New("must have an ASCII host: write an international one in Punycode")
+	case !isPort(o.port):
+		return origin{}, errors.New("must have a port of 1 to 65535, or none")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return origin{}, errors.New("must not have a query or a fragment")
 	case o.scheme != "https" && o.scheme != "http":
@@ -73,6 +79,16 @@ func (o origin) admits(req *http.Request) error {
 func (o origin) isHost(hostport string) bool {
 	u := url.URL{Scheme: o.scheme, Host: hostport}
 	return equalFold(u.Hostname(), o.host) && portOf(&u) == o.port
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// isPort takes a port in its one spelling.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
 }
 
 // isNamedOtherwise tells whether a header field names another host. net/http

@@ -24,7 +24,7 @@ type requestSession struct {
 	// costs as much as looking up an entry.
 	now int64
 
-	carried  snapshot // what the cookie held, whether or not it opens a session
+	carried  *snapshot // what the cookie held, whether or not it opens a session
 	reading  reading
 	standing standing
 	fault    atomic.Pointer[error] // why nothing is known of the session, where that is so
@@ -33,6 +33,19 @@ type requestSession struct {
 	// request outlives its token, and Login or Logout may run within it.
 	newest atomic.Pointer[snapshot]
 	ended  atomic.Bool // there was a session when the request began
+}
+
+// newRequestSession is one allocation. What the cookie held is behind a pointer
+// all the same: fmt prints the fields of a context that is in a field itself,
+// as in %s of an *http.Request, but follows no further pointer.
+func newRequestSession(ctx context.Context, m *Middleware) *requestSession {
+	made := new(struct {
+		session requestSession
+		carried snapshot
+	})
+	s := &made.session
+	s.Context, s.m, s.carried = ctx, m, &made.carried
+	return s
 }
 
 // snapshot is a session with one generation of its credential. It is immutable
@@ -98,7 +111,7 @@ func (s *requestSession) endable() *snapshot {
 	if s.ended.Load() || s.reading != current && s.reading != outdated || s.standing == standingRejected {
 		return nil
 	}
-	return &s.carried
+	return s.carried
 }
 
 // open is the newest snapshot of an open session, or why there is none.

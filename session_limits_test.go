@@ -64,6 +64,7 @@ func TestARecordWithTimesThatCannotBeIsAnonymous(t *testing.T) {
 		}
 	}
 	assert.Empty(t, s.grid.Calls(""), "nothing was revoked")
+	s.logsNothing()
 }
 
 func at(r *record.Record, when time.Time) {
@@ -91,6 +92,7 @@ func TestARecordOfAnotherFormIsAnonymous(t *testing.T) {
 		assert.False(t, s.known(cookie), name)
 		s.refuses(cookie)
 	}
+	s.logsNothing()
 }
 
 // bubble is a site without a network, in the time of a synctest bubble.
@@ -172,6 +174,7 @@ func inBubble(t *testing.T, property func(t *testing.T, b *bubble, cookie string
 			synctest.Test(t, func(t *testing.T) {
 				b := newBubble(t, changes...)
 				property(t, b, b.start(kind))
+				b.logsNothing()
 				require.NoError(t, b.m.Close(context.Background()))
 			})
 		})

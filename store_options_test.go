@@ -166,12 +166,14 @@ func TestTheStoresKeysMayBeTheMiddlewares(t *testing.T) {
 
 func TestACookieStoreIsSafeForConcurrentUse(t *testing.T) {
 	store := newStore(t, ecgridsession.CookieStoreConfig{ReadAlso: securecookie.CodecsFromPairs(randomKey(t))})
-	w := saved(t, store, "app", 7)
+	cookie := saved(t, store, "app", 7).Result().Cookies()[0]
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
 			for range 50 {
-				session, err := store.Get(requestWith(w), "app")
+				r := requestWith(nil)
+				r.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
+				session, err := store.Get(r, "app")
 				assert.NoError(t, err)
 				assert.Equal(t, 7, session.Values["k"])
 				session.Values["mine"], session.Options.MaxAge = i, i

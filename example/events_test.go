@@ -204,26 +204,52 @@ func credentialOf(t *testing.T, a *app, cookie *http.Cookie) (c ecgridsession.Cr
 }
 
 func TestTheStreamEndsWithItsReader(t *testing.T) {
-	a, _ := serveApp(t)
-	ended := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer close(ended)
-		a.events(w, r)
-	}))
-	t.Cleanup(server.Close)
-	stream := watch(t, server.URL)
+	url, ended := serveEvents(t)
+	stream := watch(t, url)
 	stream.until("none")
 	stream.close()
+	ends(t, ended)
+}
+
+func TestAHeadRequestForTheStreamIsNotKeptOpen(t *testing.T) {
+	url, ended := serveEvents(t)
+	assert.Equal(t, http.StatusOK, newBrowser(t, url).do(http.MethodHead, "/events", nil).status)
+	ends(t, ended)
+}
+
+// serveEvents serves the event stream alone, and tells when its first reader
+// was let go.
+func serveEvents(t *testing.T) (url string, ended <-chan struct{}) {
+	t.Helper()
+	a, _ := serveApp(t)
+	done := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(done)
+		a.events(w, r)
+	}))
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return server.URL, done
+}
+
+func ends(t *testing.T, ended <-chan struct{}) {
+	t.Helper()
 	select {
 	case <-ended:
-	case <-time.After(20 * time.Second):
-		assert.Fail(t, "the handler goes on without a reader")
+	case <-time.After(keepAlive / 2): // later, a failed write would end it too
+		require.FailNow(t, "the handler goes on without a reader")
 	}
 }
 
-func TestAHeadRequestForTheStreamIsAnsweredAtOnce(t *testing.T) {
-	_, b := serveApp(t)
-	got := b.do(http.MethodHead, "/events", nil)
-	assert.Equal(t, http.StatusOK, got.status)
-	assert.Equal(t, "no-store", got.header.Get("Cache-Control"))
+func TestReadersAreToldOfACallWhenItIsAnswered(t *testing.T) {
+	a, b := serveApp(t)
+	changed := a.grid.nextChange()
+	b.signIn()
+	select {
+	case <-changed:
+	case <-time.After(10 * time.Second):
+		assert.Fail(t, "nobody was told")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
 // program is the example as it is run from a shell.
@@ -76,6 +79,12 @@ func TestRandomKeysAreWarnedOf(t *testing.T) {
 	assert.Empty(t, with.output.String())
 }
 
+func TestTheFakesTokensLiveAsLongAsTheFlagSays(t *testing.T) {
+	p := startProgram(t, "", "-addr", "localhost:0", "-token-ttl", "90m")
+	assert.Regexp(t, `>1:(29:\d\d|30:00)</time>`, newBrowser(t, p.url).signIn().get("/").body)
+	assert.Zero(t, p.exit(), p.output)
+}
+
 func TestAnAddressThatIsTakenEndsItWithStatus1(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -84,6 +93,30 @@ func TestAnAddressThatIsTakenEndsItWithStatus1(t *testing.T) {
 	status := run(t.Context(), []string{"-addr", taken.Addr().String()}, environment(""), io.Discard, &stderr)
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr.String(), "address already in use")
+}
+
+func TestARequestUnderWayIsAnsweredBeforeTheEnd(t *testing.T) {
+	opts, err := parseOptions([]string{"-addr", "localhost:0"}, environment(""), io.Discard)
+	require.NoError(t, err)
+	a, err := newApp(opts, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	stdout, in := io.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- a.serve(ctx, opts, in) }()
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	b := newBrowser(t, strings.Fields(line)[1]).signIn()
+
+	a.grid.Inject(ecgridtest.Fault{Path: inboxPath, Delay: time.Second})
+	inbox := make(chan answer, 1)
+	go func() { inbox <- b.get("/") }()
+	require.Eventually(t, func() bool { return len(a.grid.Calls(inboxPath)) == 1 }, 10*time.Second, time.Millisecond)
+	stop()
+	assert.Contains(t, (<-inbox).body, "12 parcels")
+	assert.NoError(t, <-served)
+	_, err = net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
+	assert.Error(t, err, "nobody listens any more")
 }
 
 func TestAnOpenStreamDoesNotHoldUpTheEnd(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -81,6 +82,8 @@ func TestTheInboxTellsItsStatesApart(t *testing.T) {
 			http.StatusBadGateway, "The inbox cannot be shown right now", true},
 		{"success:false", ecgridtest.Fault{Body: `{"success":false,"data":[]}`},
 			http.StatusBadGateway, "The inbox cannot be shown right now", true},
+		{"a good answer with a failing status", ecgridtest.Fault{Status: http.StatusInternalServerError, Body: `{"success":true,"data":[]}`},
+			http.StatusBadGateway, "The inbox cannot be shown right now", true},
 		{"no access", ecgridtest.Fault{Status: http.StatusForbidden},
 			http.StatusBadGateway, "The inbox cannot be shown right now", true},
 		{"credential refused", ecgridtest.Fault{Status: http.StatusUnauthorized},
@@ -109,6 +112,12 @@ func TestThePageSaysWhoIsSignedInAndForHowLong(t *testing.T) {
 	byKey := b.signInByKey().get("/").body
 	assert.Contains(t, byKey, "Signed in with an API key")
 	assert.NotContains(t, byKey, "tokenExpiresAt")
+}
+
+func TestTheCookieIsForPlainHTTPAndStillOutOfReachOfScripts(t *testing.T) {
+	_, b := serveApp(t)
+	got := b.post("/login", url.Values{"login": {demo.Login}, "password": {demo.Password}})
+	assert.Regexp(t, `^ecgrid-dev=[\w-]+; Path=/; HttpOnly; SameSite=Lax$`, got.header.Get("Set-Cookie"))
 }
 
 func TestEveryAnswerForbidsWhatIsNotOfThisSite(t *testing.T) {

@@ -15,9 +15,8 @@
   const words = (milliseconds) => {
     const s = Math.max(Math.floor(milliseconds / 1000), 0);
     const two = (n) => String(n).padStart(2, "0");
-    const short = `${two(s % 60)}`;
-    if (s < 3600) return `${Math.floor(s / 60)}:${short}`;
-    return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${short}`;
+    if (s < 3600) return `${Math.floor(s / 60)}:${two(s % 60)}`;
+    return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
   };
 
   const tick = () => {
