@@ -98,8 +98,8 @@ func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.R
 		s.freshen(r.Context(), s.now)
 	}
 	m.settleCookie(w, r, s)
-	s.request = *r.WithContext(s)
-	return &s.request
+	*s.request = *r.WithContext(s)
+	return s.request
 }
 
 // Require lets only signed-in requests through to next, wrapping it where the

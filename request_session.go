@@ -17,9 +17,7 @@ import (
 type requestSession struct {
 	context.Context
 	m *Middleware
-	// request is what the handlers behind Wrap get; here, since both live as
-	// long.
-	request http.Request
+	request *http.Request // room for what the handlers behind Wrap get
 	// now is when a request with a cookie came, in ms. It is read once: that
 	// costs as much as looking up an entry.
 	now int64
@@ -35,16 +33,18 @@ type requestSession struct {
 	ended  atomic.Bool // there was a session when the request began
 }
 
-// newRequestSession is one allocation. What the cookie held is behind a pointer
-// all the same: fmt prints the fields of a context that is in a field itself,
-// as in %s of an *http.Request, but follows no further pointer.
+// newRequestSession is one allocation, since all of it lives as long. What the
+// cookie held, and the request, are behind pointers all the same: fmt prints the
+// fields of a context that is in a field itself, as in %s of an *http.Request,
+// but follows no further pointer.
 func newRequestSession(ctx context.Context, m *Middleware) *requestSession {
 	made := new(struct {
 		session requestSession
 		carried snapshot
+		request http.Request
 	})
 	s := &made.session
-	s.Context, s.m, s.carried = ctx, m, &made.carried
+	s.Context, s.m, s.carried, s.request = ctx, m, &made.carried, &made.request
 	return s
 }
 
