@@ -16,7 +16,7 @@ import (
 // context, so that opening a session costs one allocation and not four.
 type requestSession struct {
 	context.Context
-	m *Middleware
+	m       *Middleware
 	request *http.Request // room for what the handlers behind Wrap get
 	// now is when a request with a cookie came, in ms. It is read once: that
 	// costs as much as looking up an entry.
