@@ -7,12 +7,15 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ecgrid-contrib/ecgridsession"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
 
 func TestAnOverlongCookieIsRefusedBeforeItIsDecoded(t *testing.T) {
@@ -193,4 +196,28 @@ func TestNULInACookieIsRefusedByTheServerOrAnonymous(t *testing.T) {
 		assert.Contains(t, string(answer), "400 Bad Request")
 		assert.NotContains(t, string(answer), "demo")
 	}
+}
+
+func TestCookiesOpenedAtOnceNeverMix(t *testing.T) {
+	s := newSite(t)
+	now := time.Now()
+	var wg sync.WaitGroup
+	for i := range byte(16) {
+		cookie := s.m.SealRecord(liveRecord(now, func(r *record.Record) {
+			r.ID[15], r.UserID = i, int64(i)
+			r.Credential.Token = strings.Repeat(string('a'+rune(i)), 1000)
+		}))
+		wg.Go(func() {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Cookie", sent("tossed")+"; "+sent(cookie))
+			want := strings.Repeat(string('a'+rune(i)), 1000)
+			for range 200 {
+				rec, opened := s.m.OpenCookie(r)
+				assert.True(t, opened)
+				assert.EqualValues(t, i, rec.UserID)
+				assert.Equal(t, want, rec.Credential.Token)
+			}
+		})
+	}
+	wg.Wait()
 }

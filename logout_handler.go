@@ -59,6 +59,8 @@ func (m *Middleware) Logout(w http.ResponseWriter, r *http.Request) (LogoutOutco
 
 func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revokeFunc) (LogoutOutcome, error) {
 	noStore(w)
+	// Until it is known whether anything is left for the background, Close waits.
+	defer m.revoker.pending.hold()()
 	// The browser may hang up; the session ends all the same.
 	ctx := context.WithoutCancel(r.Context())
 	s := m.sessionFor(r)

@@ -137,16 +137,11 @@ func TestSignOutWithoutASessionDeletesTheCookieAllTheSame(t *testing.T) {
 }
 
 func TestSignOutOfAnIdleSessionRevokesTheTokenThatCanStillBeRead(t *testing.T) {
-	for _, kind := range []string{"bearer", "API key"} {
+	for kind, signIn := range signInKinds {
 		t.Run(kind, func(t *testing.T) {
 			s := newSite(t, func(cfg *ecgridsession.Config) { cfg.IdleTimeout = 10 * time.Minute })
 			clock := s.clockOf()
-			b := s.browser()
-			if kind == "bearer" {
-				b.signIn()
-			} else {
-				b.signInByKey()
-			}
+			b := signIn(s.browser())
 			clock.advance(11 * time.Minute)
 			require.Equal(t, http.StatusUnauthorized, b.get("/session", fetchCall...).StatusCode)
 			require.Empty(t, s.grid.Calls(logoutCall), "idleness alone revokes nothing")

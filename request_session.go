@@ -16,11 +16,12 @@ import (
 // context, so that opening a session costs one allocation and not four.
 type requestSession struct {
 	context.Context
-	m       *Middleware
-	request *http.Request // room for what the handlers behind Wrap get
+	m *Middleware
 	// now is when a request with a cookie came, in ms. It is read once: that
 	// costs as much as looking up an entry.
 	now int64
+
+	request *http.Request // what the handlers behind Wrap get
 
 	carried  *snapshot // what the cookie held, whether or not it opens a session
 	reading  reading
@@ -33,10 +34,9 @@ type requestSession struct {
 	ended  atomic.Bool // there was a session when the request began
 }
 
-// newRequestSession is one allocation, since all of it lives as long. What the
-// cookie held, and the request, are behind pointers all the same: fmt prints the
-// fields of a context that is in a field itself, as in %s of an *http.Request,
-// but follows no further pointer.
+// newRequestSession is one allocation. What holds a cookie is behind a pointer
+// all the same: fmt prints the fields of a context that is in a field itself,
+// as in %s of an *http.Request, but follows no further pointer.
 func newRequestSession(ctx context.Context, m *Middleware) *requestSession {
 	made := new(struct {
 		session requestSession

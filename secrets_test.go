@@ -137,9 +137,9 @@ func joined(texts map[string]struct{}) string {
 	return strings.Join(slices.Collect(maps.Keys(texts)), "\n")
 }
 
-// openLedger is a ledger that keeps all that it was ever given, and breaks when
+// tellingLedger is a ledger that keeps all that it was ever given, and breaks when
 // told to.
-type openLedger struct {
+type tellingLedger struct {
 	ecgridsession.Ledger
 	tale   *tellTale
 	broken atomic.Bool
@@ -147,7 +147,7 @@ type openLedger struct {
 
 var errLedgerBroken = errors.New("the ledger is broken")
 
-func (l *openLedger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
+func (l *tellingLedger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
 	for _, key := range keys {
 		l.dump(key)
 	}
@@ -157,7 +157,7 @@ func (l *openLedger) Load(ctx context.Context, keys ...string) ([][]byte, error)
 	return l.Ledger.Load(ctx, keys...)
 }
 
-func (l *openLedger) CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (bool, error) {
+func (l *tellingLedger) CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (bool, error) {
 	l.dump(key, string(old), string(next))
 	if l.broken.Load() {
 		return false, errLedgerBroken
@@ -165,7 +165,7 @@ func (l *openLedger) CompareAndSwap(ctx context.Context, key string, old, next [
 	return l.Ledger.CompareAndSwap(ctx, key, old, next, ttl)
 }
 
-func (l *openLedger) dump(parts ...string) {
+func (l *tellingLedger) dump(parts ...string) {
 	l.tale.mu.Lock()
 	defer l.tale.mu.Unlock()
 	for _, part := range parts {
@@ -177,13 +177,13 @@ func (l *openLedger) dump(parts ...string) {
 type talkative struct {
 	*site
 	tale   *tellTale
-	ledger *openLedger
+	ledger *tellingLedger
 }
 
 func newTalkative(t *testing.T, changes ...func(*ecgridsession.Config)) *talkative {
 	t.Helper()
 	tale := &tellTale{shown: make(map[string]struct{}), cookies: make(map[string]struct{}), secrets: make(map[string]string)}
-	ts := &talkative{tale: tale, ledger: &openLedger{Ledger: ecgridsession.NewMemoryLedger(), tale: tale}}
+	ts := &talkative{tale: tale, ledger: &tellingLedger{Ledger: ecgridsession.NewMemoryLedger(), tale: tale}}
 	ts.site = newSite(t, append(changes, func(cfg *ecgridsession.Config) {
 		cfg.Ledger = ts.ledger
 		cfg.ErrorHandler = nil

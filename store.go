@@ -74,6 +74,9 @@ func NewCookieStore(cfg CookieStoreConfig) (*CookieStore, error) {
 	for _, err := range seal.Check(cfg.Keys) {
 		faults = append(faults, fmt.Errorf("ecgridsession: CookieStoreConfig.Keys: %w", err))
 	}
+	if cfg.Options.MaxAge < 0 {
+		faults = append(faults, errors.New("ecgridsession: CookieStoreConfig.Options.MaxAge: must not be negative, which deletes"))
+	}
 	for i, codec := range cfg.ReadAlso {
 		if codec == nil {
 			faults = append(faults, fmt.Errorf("ecgridsession: CookieStoreConfig.ReadAlso: codec %d is nil", i))

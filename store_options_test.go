@@ -186,12 +186,12 @@ func TestACookieStoreIsSafeForConcurrentUse(t *testing.T) {
 
 func TestACookieStoreNamesEveryFaultOfItsConfigAtOnce(t *testing.T) {
 	canary := []byte("canary-key-bytes-31-characters!")
-	_, err := ecgridsession.NewCookieStore(ecgridsession.CookieStoreConfig{
+	_, err := ecgridsession.NewCookieStore(ecgridsession.CookieStoreConfig{Options: sessions.Options{MaxAge: -1},
 		Keys:     [][]byte{canary, make([]byte, 32)},
 		ReadAlso: []securecookie.Codec{nil, securecookie.New(randomKey(t), nil), nil},
 	})
 	require.Error(t, err)
-	for _, words := range []string{"keys[0] is 31 bytes", "keys[1] is one byte repeated", "codec 0 is nil", "codec 2 is nil"} {
+	for _, words := range []string{"keys[0] is 31 bytes", "keys[1] is one byte repeated", "codec 0 is nil", "codec 2 is nil", "MaxAge"} {
 		assert.ErrorContains(t, err, words)
 	}
 	assert.NotContains(t, err.Error(), "canary")
