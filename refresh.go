@@ -188,6 +188,10 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 		case stepSwap:
 			stored, ok, err := f.m.ledger.swapEntry(ctx, &snap.keys, a.was, a.next, f.timeToLive(snap, a))
 			proven = time.Now()
+			if ok && a.purpose == toAbort {
+				// The backoff runs from here, not from the next request.
+				f.sights.stood(snap.keys.session(), stored)
+			}
 			a.swapped(stored, ok, err)
 		case stepAsk:
 			asked = &Event{}
