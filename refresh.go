@@ -86,6 +86,11 @@ func (f *refresher) urgent(c *record.Credential) bool {
 	return f.m.now().UnixMilli() >= c.ExpiresAt-f.lead(c)/4
 }
 
+// expired tells whether a token is past its expiry by this process's clock.
+func (f *refresher) expired(c *record.Credential) bool {
+	return c.Token != "" && c.ExpiresAt != 0 && f.m.now().UnixMilli() >= c.ExpiresAt
+}
+
 // freshen refreshes the token of an open session where it is due, and waits for
 // it no longer than ctx. A refresh that brought no verdict leaves the token so
 // far in place.
@@ -128,8 +133,9 @@ func (f *refresher) refresh(ctx context.Context, snap *snapshot) (*snapshot, err
 }
 
 // supersede returns snap with a newer credential than the one that ECGrid has
-// just refused. Where there is none, it ends the session. Its errors are those
-// of refresh.
+// just refused. Where there is none, it ends the session, but for a token that
+// has expired: that one is given a refresh, and the session goes on while ECGrid
+// gives no verdict. Its errors are those of refresh.
 func (f *refresher) supersede(ctx context.Context, snap *snapshot) (*snapshot, error) {
 	return f.flight(ctx, snap, goalSupersede)
 }
@@ -240,11 +246,13 @@ func (f *refresher) tell(snap *snapshot, a *attempt, asked *Event) {
 // sight is what time has to say of an entry.
 func (f *refresher) sight(snap *snapshot, a *attempt, found *entry) sight {
 	_, credential := a.counts(found)
+	over := f.m.pastEnd(&snap.record)
 	return sight{
-		due:    f.due(&credential) && !f.m.pastEnd(&snap.record),
-		urgent: f.urgent(&credential),
-		stood:  f.sights.stood(snap.keys.session(), found.stored),
-		lease:  f.lease(),
+		due:     f.due(&credential) && !over,
+		urgent:  f.urgent(&credential),
+		expired: a.goal == goalSupersede && f.expired(&credential) && !over,
+		stood:   f.sights.stood(snap.keys.session(), found.stored),
+		lease:   f.lease(),
 	}
 }
 

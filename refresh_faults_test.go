@@ -156,6 +156,35 @@ func TestARefreshSucceedsOnceECGridIsBack(t *testing.T) {
 	}
 }
 
+// A token that has expired while the browser slept is given one refresh before
+// the session ends. An outage at that moment is no verdict: with a refresh
+// token the session can still go on.
+func TestAnOutageWhileTheTokenExpiresSignsNobodyOut(t *testing.T) {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		t.Run(method, func(t *testing.T) {
+			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
+				c := newCluster(t)
+				c.api.SetRefreshTokens(true)
+				r := c.replica(change)
+				v := r.signIn(demo)
+				time.Sleep(20 * time.Minute)
+				c.api.Inject(ecgridtest.Fault{Path: refreshCall, Status: http.StatusServiceUnavailable, Times: 2})
+				for range 2 {
+					got := v.send(r, method, "/call")
+					assert.Equal(t, http.StatusUnauthorized, got.StatusCode, "ECGrid's own answer")
+				}
+				require.Equal(t, "user demo", v.post(r, "/").body, "the outage proves nothing")
+				require.Eventually(t, func() bool {
+					time.Sleep(time.Second)
+					return v.send(r, method, "/call").StatusCode == http.StatusOK
+				}, time.Minute, time.Second)
+				assert.LessOrEqual(t, c.refreshes(), 3)
+				assert.Empty(t, r.events.of(ecgridsession.SessionEnded))
+			})
+		})
+	}
+}
+
 func TestATokenThatExpiredInSleepIsGivenOneRefresh(t *testing.T) {
 	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
 		c := newCluster(t)
