@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -19,8 +18,19 @@ const (
 	firstPoll   = 20 * time.Millisecond
 	longestPoll = 200 * time.Millisecond
 
-	// maxRefreshes bounds the refreshes under way in this process.
-	maxRefreshes = 4096
+	// maxRefreshes bounds the refreshes under way in this process, and
+	// maxUnpublished the tokens that wait for the ledger, which must not keep
+	// others from refreshing.
+	maxRefreshes   = 4096
+	maxUnpublished = 16384
+
+	// faultCost is how many lost swaps one that failed counts for: whoever
+	// reads but cannot write is not to be asked over and over.
+	faultCost = maxSwaps / 4
+
+	// aloneEvery is how often a session's token is tried without a claim, while
+	// the ledger that keeps the backoff is down.
+	aloneEvery = 5 * time.Second
 
 	// minTokenAge keeps a clock that runs ahead of ECGrid's from refreshing in
 	// a loop what seems to be due as soon as it is issued.
@@ -39,6 +49,8 @@ type refresher struct {
 	flights  singleflight.Group
 	underway tasks
 	sights   sightings
+	alone    sightings // of failed tries without a claim
+	unknown  *publisher
 
 	stopped context.Context // done: Close has given up
 	stop    context.CancelFunc
@@ -46,11 +58,14 @@ type refresher struct {
 
 func newRefresher(m *Middleware) *refresher {
 	stopped, stop := context.WithCancel(context.Background())
-	return &refresher{m: m, stopped: stopped, stop: stop}
+	f := &refresher{m: m, stopped: stopped, stop: stop}
+	f.unknown = newPublisher(f)
+	return f
 }
 
 func (f *refresher) close(ctx context.Context) (left int) {
-	left = f.underway.close(ctx)
+	left = f.underway.close(ctx) // first: one that fails may leave a token to publish
+	left += f.unknown.close(ctx)
 	f.stop()
 	return left
 }
@@ -151,9 +166,7 @@ func (f *refresher) flight(ctx context.Context, snap *snapshot, goal goal) (*sna
 		finished := make(chan struct{})
 		taken := f.underway.start(maxRefreshes, func() {
 			defer close(finished)
-			a := newAttempt(snap, goal)
-			f.run(snap, &a)
-			next, err = f.outcome(snap, &a)
+			next, err = f.attempt(snap, goal)
 		})
 		if taken {
 			<-finished
@@ -176,9 +189,20 @@ func (f *refresher) flight(ctx context.Context, snap *snapshot, goal goal) (*sna
 	}
 }
 
+// attempt makes one for a session, from the newest that is known of it here.
+func (f *refresher) attempt(snap *snapshot, goal goal) (*snapshot, error) {
+	known := f.unknown.known(snap)
+	if known != snap && (goal == goalSupersede || !f.due(&known.record.Credential)) {
+		return known, nil
+	}
+	a := newAttempt(known, goal)
+	f.run(known, &a)
+	return f.outcome(known, &a)
+}
+
 // run carries out what an attempt asks for until it is done.
 func (f *refresher) run(snap *snapshot, a *attempt) {
-	ctx, poll := f.stopped, firstPoll
+	ctx, poll, swaps := f.stopped, firstPoll, maxSwaps
 	var asked *Event
 	var proven time.Time // when the ledger last answered, by the monotonic clock
 	for a.todo != stepDone {
@@ -189,6 +213,11 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 		switch a.todo {
 		case stepLook:
 			found, err := f.m.ledger.lookEntry(ctx, &snap.keys)
+			if swaps <= 0 && err == nil {
+				// It answers, and cannot be written to.
+				found, err = entry{}, fmt.Errorf("%w: the entry cannot be changed", ErrLedgerUnavailable)
+				f.m.emit(ctx, Event{Kind: LedgerUnavailable, Session: f.m.describe(snap), Err: err})
+			}
 			proven = time.Now()
 			a.looked(found, err, f.sight(snap, a, &found))
 		case stepSwap:
@@ -198,10 +227,17 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 				// The backoff runs from here, not from the next request.
 				f.sights.stood(snap.keys.session(), stored)
 			}
+			swaps--
+			if err != nil {
+				swaps -= faultCost
+			}
 			a.swapped(stored, ok, err)
 		case stepAsk:
 			asked = &Event{}
 			a.answered(f.ask(ctx, snap, a, asked))
+			if a.was.state != entryRefreshing && a.fresh.Token == "" {
+				f.alone.mark(snap.keys.session())
+			}
 		case stepWait:
 			if !f.sleep(poll) {
 				a.finish(verdictKept)
@@ -249,7 +285,7 @@ func (f *refresher) sight(snap *snapshot, a *attempt, found *entry) sight {
 	over := f.m.pastEnd(&snap.record)
 	return sight{
 		due:     f.due(&credential) && !over,
-		urgent:  f.urgent(&credential),
+		urgent:  f.urgent(&credential) && f.alone.since(snap.keys.session()) >= aloneEvery,
 		expired: a.goal == goalSupersede && f.expired(&credential) && !over,
 		stood:   f.sights.stood(snap.keys.session(), found.stored),
 		lease:   f.lease(),
@@ -303,30 +339,9 @@ func (f *refresher) outcome(snap *snapshot, a *attempt) (*snapshot, error) {
 		return nil, fmt.Errorf("%w: the session may have a newer token", ErrLedgerUnavailable)
 	case verdictUnpublished:
 		next.record.Generation, next.record.Credential = a.generation+1, a.fresh
-		f.publishLater(snap, *a)
+		f.unknown.later(snap, &next, *a)
 	}
 	return &next, nil
-}
-
-// publishLater tries to tell the ledger of a token that it does not know yet.
-// Meanwhile the cookie carries it.
-func (f *refresher) publishLater(snap *snapshot, a attempt) {
-	f.underway.start(maxRefreshes, func() {
-		for try := range maxUnanswered {
-			pause := min(firstRetryWait<<try, longestRetryWait)
-			if !f.sleep(pause/2 + rand.N(pause/2+1)) {
-				break
-			}
-			a.resume()
-			f.run(snap, &a)
-			if a.result != verdictUnpublished {
-				return
-			}
-		}
-		f.m.emit(f.stopped, Event{
-			Kind: LedgerUnavailable, Session: f.m.describe(snap), Err: fmt.Errorf("%w: a refreshed token was not published", ErrLedgerUnavailable),
-		})
-	})
 }
 
 // revokeOrphan ends a token that came after the session's end, or after another

@@ -108,7 +108,15 @@ func (c *cluster) replica(changes ...func(*ecgridsession.Config)) *replica {
 	for _, change := range changes {
 		change(&cfg)
 	}
-	r.m = newMiddleware(c.t, cfg)
+	m, err := ecgridsession.New(cfg)
+	require.NoError(c.t, err)
+	c.t.Cleanup(func() {
+		// By the bubble's clock: long enough for a last try at everything.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_ = m.Close(ctx) // what is left has an unreachable upstream: the test's own doing
+	})
+	r.m = m
 	r.routes()
 	r.app = r.m.Wrap(r.mux)
 	return r
