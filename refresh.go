@@ -212,7 +212,7 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 		}
 		switch a.todo {
 		case stepLook:
-			found, err := f.m.ledger.lookEntry(ctx, &snap.keys)
+			found, err := f.look(ctx, snap)
 			if swaps <= 0 && err == nil {
 				// It answers, and cannot be written to.
 				found, err = entry{}, fmt.Errorf("%w: the entry cannot be changed", ErrLedgerUnavailable)
@@ -251,6 +251,16 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 	if a.orphan.Token != "" {
 		f.revokeOrphan(snap, a.orphan)
 	}
+}
+
+// look asks the ledger about a session. One that has ended with all of its
+// user's is as good as ended by itself: no long request of it may go on.
+func (f *refresher) look(ctx context.Context, snap *snapshot) (entry, error) {
+	found, cutOff, err := f.m.ledger.look(ctx, &snap.keys)
+	if err == nil && cutOff > snap.record.CutOff {
+		found.state = entryEnded
+	}
+	return found, err
 }
 
 // tell emits what came of an attempt; asked is nil where ECGrid was not.

@@ -282,7 +282,9 @@ func TestAnotherUsersTokenEndsTheSessionAndIsRevoked(t *testing.T) {
 			theirs.Token, time.Now().Add(time.Hour).Format(time.RFC3339))})
 		assert.Equal(t, "anonymous", v.get(r, "/").body)
 		synctest.Wait()
-		assert.Len(t, r.events.of(ecgridsession.SessionEnded), 1)
+		ended := r.events.of(ecgridsession.SessionEnded)
+		require.Len(t, ended, 1)
+		assert.ErrorContains(t, ended[0].Err, "another user")
 		assert.Zero(t, c.api.LiveTokens(other.ID), "nobody is to hold it")
 	})
 }
