@@ -236,6 +236,7 @@ func TestAStreamsParentAndItsCallerEndItToo(t *testing.T) {
 		v.get(r, "/stream")
 		synctest.Wait()
 		assert.LessOrEqual(t, runtime.NumGoroutine(), before, "no goroutine is left")
+		assert.Zero(t, ecgridsession.OpenStreams(r.m), "nor any memory of it")
 	})
 }
 
