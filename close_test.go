@@ -192,7 +192,9 @@ func TestManyMayCloseAtOnce(t *testing.T) {
 func TestNoGoroutineIsLeftAfterClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("site", func(t *testing.T) {
-		s := newSite(t, func(cfg *ecgridsession.Config) { cfg.LogoutTimeout, cfg.AuthTimeout = 100*time.Millisecond, time.Second })
+		s := newSite(t, func(cfg *ecgridsession.Config) {
+			cfg.LogoutTimeout, cfg.AuthTimeout = 100*time.Millisecond, time.Second
+		})
 		s.grid.SetTokenTTL(2 * time.Second)
 		browsers := make([]*browser, 20)
 		for i := range browsers {
