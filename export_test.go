@@ -57,3 +57,10 @@ func (m *Middleware) InUse() Config { return m.cfg }
 
 // Canonical is the upstream as cookies and ledger entries are bound to it.
 func (m *Middleware) Canonical() string { return m.upstream.String() }
+
+// OpenStreams is how many keys of the ledger m watches streams under.
+func OpenStreams(m *Middleware) int {
+	m.streams.mu.Lock()
+	defer m.streams.mu.Unlock()
+	return len(m.streams.by)
+}
