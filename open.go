@@ -130,14 +130,32 @@ func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *req
 // reissue sets the cookie anew where it is of an older generation or key, or a
 // tenth of the idle limit has passed, so that most answers carry none.
 func (m *Middleware) reissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
-	newer := snap.record.Generation != s.carried.record.Generation
 	aged := s.now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
-	if !newer && !aged && s.reading != outdated {
+	if aged || s.outOfDate(snap) {
+		s.reissued = true
+		// Clocks of replicas differ; what was seen never moves back.
+		m.writeSession(w, r, s, snap, max(s.now, snap.record.SeenAt))
+	}
+}
+
+// undoReissue takes back what reissue did for the idle limit: the session was
+// not used, only asked about. A newer token or key still reaches the browser.
+func (m *Middleware) undoReissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
+	if !s.reissued {
 		return
 	}
+	takeBackCookie(w.Header(), m.cfg.CookieName)
+	// A store of its own has the new time in its row.
+	m.writeSession(w, r, s, snap, s.carried.record.SeenAt)
+	if !s.outOfDate(snap) {
+		takeBackCookie(w.Header(), m.cfg.CookieName)
+	}
+}
+
+// writeSession sets the session's cookie, as of one that was last seen at seenAt.
+func (m *Middleware) writeSession(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot, seenAt int64) {
 	rec := snap.record
-	// Clocks of replicas differ; what was seen never moves back.
-	rec.SeenAt = max(s.now, rec.SeenAt)
+	rec.SeenAt = seenAt
 	err := m.carrier.write(w, r, &rec, false)
 	if err != nil && !rec.InLedger {
 		// A refresh may bring a longer token than the one before.

@@ -28,6 +28,8 @@ type requestSession struct {
 	standing standing
 	fault    atomic.Pointer[error] // why nothing is known of the session, where that is so
 
+	reissued bool // Wrap has set the cookie anew
+
 	// newest is the session as this request sees it, nil for none. A long
 	// request outlives its token, and Login or Logout may run within it.
 	newest atomic.Pointer[snapshot]
@@ -147,6 +149,12 @@ func (s *requestSession) close() {
 
 // replace makes snap the session of the rest of the request.
 func (s *requestSession) replace(snap *snapshot) { s.newest.Store(snap) }
+
+// outOfDate tells whether the cookie that the request brought is of an older
+// generation or key than the session's newest.
+func (s *requestSession) outOfDate(newest *snapshot) bool {
+	return newest.record.Generation != s.carried.record.Generation || s.reading == outdated
+}
 
 // with returns the session with the credential of its ledger entry, where that
 // is what counts: the credential is kept there, or is a newer one.
