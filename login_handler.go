@@ -92,9 +92,10 @@ func (m *Middleware) mayStart(r *http.Request) error {
 // 64 KiB, and return_to from the form or the query. It answers a browser with
 // 303, htmx with HX-Redirect, and a script with 200 and what
 // [Middleware.SessionHandler] says. What ECGrid does not accept is answered 401
-// with the form again; 429 and outages, 503 with Retry-After. A request from
-// another site is refused with 403: it would sign the user in as somebody else.
-// Works inside and outside of [Middleware.Wrap].
+// with the form again; 429 and outages, 503 with Retry-After and, for a browser,
+// the form for another try. A request from another site is refused with 403: it
+// would sign the user in as somebody else. Works inside and outside of
+// [Middleware.Wrap].
 func (m *Middleware) LoginHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noStore(w)
@@ -194,10 +195,10 @@ func (m *Middleware) signInFailed(w http.ResponseWriter, r *http.Request, form s
 	case errors.As(err, &upstream):
 		m.cfg.Logger.WarnContext(r.Context(), "ecgridsession: sign-in failed", "error", err)
 		setRetryAfter(w, orDefault(upstream.RetryAfter, 5*time.Second))
-		m.fail(w, r, http.StatusServiceUnavailable, err)
+		m.postponeSignIn(w, r, form, err)
 	case errors.Is(err, ErrLedgerUnavailable):
 		retryLater(w)
-		m.fail(w, r, http.StatusServiceUnavailable, err)
+		m.postponeSignIn(w, r, form, err)
 	case errors.Is(err, ErrSessionTooLarge):
 		m.fail(w, r, http.StatusBadRequest, err)
 	case form.apiKey != "" && (Credential{APIKey: form.apiKey}).validate() != nil:
@@ -217,7 +218,22 @@ func (m *Middleware) refuseSignIn(w http.ResponseWriter, r *http.Request, status
 		}{false, problem})
 		return
 	}
-	m.renderPage(w, r, status, pageSignIn, pageData{Problem: problem, Login: form.login, ByKey: form.apiKey != ""})
+	m.renderPage(w, r, status, pageSignIn, pageData{
+		Problem: problem, Invalid: true, Login: form.login, ByKey: form.apiKey != "",
+	})
+}
+
+// postponeSignIn answers where only time can help: a browser gets the form for
+// another try, unless the app has an answer of its own.
+func (m *Middleware) postponeSignIn(w http.ResponseWriter, r *http.Request, form signInForm, err error) {
+	if m.cfg.ErrorHandler != nil || !acceptsHTML(r) || isScript(r) || isHTMX(r) {
+		m.fail(w, r, http.StatusServiceUnavailable, err)
+		return
+	}
+	m.renderPage(w, r, http.StatusServiceUnavailable, pageSignIn, pageData{
+		Problem: "Signing in is not possible at the moment. Please try again shortly.",
+		Login:   form.login, ByKey: form.apiKey != "",
+	})
 }
 
 // returnTo is where a browser goes after sign-in. Given twice, it was put

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
 func TestTheFocusIsOnWhatHasToBeTypedNext(t *testing.T) {
@@ -35,4 +37,17 @@ func TestTheTitleOfASignInThatFailedSaysSo(t *testing.T) {
 	failed := s.browser().post("/login", url.Values{"login": {demo.Login}, "password": {"wrong"}})
 	assert.Equal(t, http.StatusUnauthorized, failed.StatusCode)
 	assert.Contains(t, failed.body, "<title>Error: Sign in</title>")
+}
+
+func TestDuringAnOutageTheFormStaysForAnotherTry(t *testing.T) {
+	s := newSite(t)
+	s.grid.Inject(ecgridtest.Fault{Path: "/v2/auth/login", Status: http.StatusServiceUnavailable})
+	got := s.browser().post("/login", url.Values{"login": {demo.Login}, "password": {demo.Password}}, click...)
+
+	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+	assert.NotEmpty(t, got.Header.Get("Retry-After"))
+	assert.Contains(t, got.body, "not possible at the moment")
+	assert.Contains(t, got.body, `value="demo"`)
+	assert.NotContains(t, got.body, "aria-invalid", "what the user typed is not the reason")
+	assert.NotContains(t, got.body, demo.Password)
 }
