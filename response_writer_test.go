@@ -156,7 +156,7 @@ func TestABrowserThatLeavesEndsTheHandlersContext(t *testing.T) {
 	eachWay(t, func(t *testing.T, s *site, b *browser) {
 		left := make(chan error, 1)
 		s.behindRequire("/events", func(w http.ResponseWriter, r *http.Request) {
-			assert.NoError(t, http.NewResponseController(w).Flush())
+			w.(http.Flusher).Flush() // the browser may leave before it returns
 			<-r.Context().Done()
 			left <- r.Context().Err()
 		})
