@@ -25,6 +25,9 @@ import (
 // session's credential is sent
 // once more where there is a newer one and the body can be had again; where
 // there is none, the session ends. The caller gets the answer whole.
+//
+// In a reverse proxy use httputil.ReverseProxy.Rewrite with SetURL:
+// NewSingleHostReverseProxy keeps the browser's Host, which is another origin's.
 func (m *Middleware) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -34,7 +37,9 @@ func (m *Middleware) Transport(base http.RoundTripper) http.RoundTripper {
 
 // Client returns an HTTP client on [Middleware.Transport] that follows redirects
 // within Config.Upstream only; any other is an error that wraps
-// [ErrOtherOrigin]. It has no timeout of its own: use the request's context.
+// [ErrOtherOrigin]. It has no timeout of its own: use the request's context. An
+// app that makes many calls at once builds its own on a base that keeps more
+// than the two idle connections to a host of http.DefaultTransport.
 func (m *Middleware) Client() *http.Client {
 	return &http.Client{
 		Transport: m.Transport(nil),
