@@ -2,6 +2,7 @@ package redisledger
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -32,7 +33,7 @@ const (
 // client yourself and use New. The URL is in no error, as it may hold a password.
 func Open(url, prefix string) (*Ledger, error) {
 	options, err := redis.ParseURL(url)
-	if err != nil {
+	if err != nil || !strings.Contains(url, "://") { // go-redis takes "redis:host" for localhost
 		return nil, errors.New("redisledger: Open: not a URL of a Redis server, or it has a parameter that go-redis does not know; " +
 			"want redis://, rediss:// or unix:// (it is not repeated here, since it may hold a password)")
 	}

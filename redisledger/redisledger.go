@@ -38,6 +38,7 @@ package redisledger
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -118,10 +119,14 @@ func (l *Ledger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
 	gets := make([]*redis.StringCmd, len(keys))
 	for i, key := range keys {
 		gets[i] = pipe.Get(ctx, l.prefix+key)
+		gets[i].SetVal(unanswered)
 	}
-	pipe.Exec(ctx) // its error is that of the first GET that has one
+	_, execErr := pipe.Exec(ctx)
 	for i, get := range gets {
 		value, err := valueOf(get)
+		if err == errUnanswered && execErr != nil && !errors.Is(execErr, redis.Nil) {
+			err = execErr
+		}
 		if err != nil {
 			return nil, l.fault(ctx, err)
 		}
@@ -130,11 +135,21 @@ func (l *Ledger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
 	return values, nil
 }
 
+// unanswered is what a GET of a pipeline holds until it is answered. go-redis
+// leaves one without an error where its connection is refused in the handshake,
+// for a wrong password or too many clients: as it is, that would pass for an
+// empty value, and end sessions.
+var unanswered = rand.Text()
+
+var errUnanswered = errors.New("the server did not answer")
+
 // valueOf is what a GET has found. What is there and is no string was not written
 // by us: it counts as an empty value, which opens nothing, and not as absent.
 func valueOf(get *redis.StringCmd) ([]byte, error) {
 	value, err := get.Bytes()
 	switch {
+	case err == nil && string(value) == unanswered:
+		return nil, errUnanswered
 	case err == nil && len(value) == 0, isWrongType(err):
 		return []byte{}, nil
 	case errors.Is(err, redis.Nil):

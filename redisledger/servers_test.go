@@ -18,6 +18,13 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/redisledger"
 )
 
+// quiet keeps go-redis, which logs each failed dial, out of the tests' output.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+func init() { redis.SetLogger(quiet{}) }
+
 // opened is a ledger on the server at addr, closed with the test.
 func opened(t *testing.T, addr string) *redisledger.Ledger {
 	t.Helper()
@@ -47,7 +54,7 @@ func onMiniredis(t *testing.T) *redisledger.Ledger {
 		}
 	}()
 	t.Cleanup(func() { close(stop); <-stopped })
-	return opened(t, server.Addr())
+	return opened(t, server.Addr()+patient)
 }
 
 // raw is a plain client of the server at addr.
@@ -58,7 +65,8 @@ func raw(t *testing.T, addr string) *redis.Client {
 	return client
 }
 
-// clientOf is what the documentation of New tells to make.
+// clientOf is what the documentation of New tells to make, but that it waits
+// longer for a connection.
 func clientOf(t *testing.T, masterName string, addrs ...string) redis.UniversalClient {
 	t.Helper()
 	client := redis.NewUniversalClient(&redis.UniversalOptions{
@@ -71,7 +79,7 @@ func clientOf(t *testing.T, masterName string, addrs ...string) redis.UniversalC
 		DialerRetries:            1,
 		ReadTimeout:              500 * time.Millisecond,
 		WriteTimeout:             500 * time.Millisecond,
-		PoolTimeout:              200 * time.Millisecond,
+		PoolTimeout:              10 * time.Second,
 		PipelinePoolSize:         -1,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
