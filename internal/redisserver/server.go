@@ -60,10 +60,25 @@ func launch(t testing.TB, args []string) *Server {
 		}
 		t.Skipf("there is no redis-server on this machine (Debian has it in the package redis-server): %v", err)
 	}
-	s := &Server{Addr: FreeAddr(t), t: t, binary: binary, dir: t.TempDir(), args: args}
+	dir, err := os.MkdirTemp("", "redis-server-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Addr: FreeAddr(t), t: t, binary: binary, dir: dir, args: args, ended: make(chan struct{})}
+	t.Cleanup(s.cleanUp)
 	s.start()
-	t.Cleanup(func() { s.end(syscall.SIGKILL) })
 	return s
+}
+
+func (s *Server) cleanUp() {
+	if s.cmd != nil {
+		s.end(syscall.SIGKILL)
+	}
+	// A child that was writing to the disk may live a moment longer.
+	deadline := time.Now().Add(patience)
+	for os.RemoveAll(s.dir) != nil && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func isSeparator(r rune) bool { return r == ',' || r == ' ' }
@@ -84,16 +99,17 @@ func (s *Server) start() {
 	_, port, _ := net.SplitHostPort(s.Addr)
 	args := append(slices.Clone(s.args),
 		"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"), "--daemonize", "no")
-	s.cmd = exec.Command(s.binary, args...)
-	s.cmd.SysProcAttr = endWithParent()
-	if err := s.cmd.Start(); err != nil {
+	cmd := exec.Command(s.binary, args...)
+	cmd.SysProcAttr = endWithParent()
+	if err := cmd.Start(); err != nil {
 		s.t.Fatalf("redis-server: %v", err)
 	}
+	s.cmd = cmd
 	s.ended = make(chan struct{})
-	go func(cmd *exec.Cmd, ended chan struct{}) {
+	go func(ended chan struct{}) {
 		cmd.Wait() // its exit status tells nothing: it is killed, as a rule
 		close(ended)
-	}(s.cmd, s.ended)
+	}(s.ended)
 	s.awaitReady()
 }
 
