@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -39,6 +40,11 @@ type refresher struct {
 	flights  singleflight.Group
 	underway tasks
 	sights   sightings
+
+	// unpublished holds, by session key, the *snapshot with a token that the
+	// ledger does not know yet. Until it does, this is all that keeps a request
+	// with an older cookie from having the dead token refused.
+	unpublished sync.Map
 
 	stopped context.Context // done: Close has given up
 	stop    context.CancelFunc
@@ -141,6 +147,9 @@ func (f *refresher) flight(ctx context.Context, snap *snapshot, goal goal) (*sna
 	// The session's key is a hash, so those of two users never meet.
 	key := fmt.Sprintf("%d %d %s", goal, snap.record.Generation, snap.keys.session())
 	done := f.flights.DoChan(key, func() (any, error) {
+		if newer, ok := f.unpublished.Load(snap.keys.session()); ok && newer.(*snapshot).record.Generation > snap.record.Generation {
+			return newer, nil
+		}
 		next, err := snap, error(nil)
 		finished := make(chan struct{})
 		taken := f.underway.start(maxRefreshes, func() {
@@ -291,15 +300,18 @@ func (f *refresher) outcome(snap *snapshot, a *attempt) (*snapshot, error) {
 		return nil, fmt.Errorf("%w: the session may have a newer token", ErrLedgerUnavailable)
 	case verdictUnpublished:
 		next.record.Generation, next.record.Credential = a.generation+1, a.fresh
-		f.publishLater(snap, *a)
+		f.publishLater(snap, &next, *a)
 	}
 	return &next, nil
 }
 
-// publishLater tries to tell the ledger of a token that it does not know yet.
-// Meanwhile the cookie carries it.
-func (f *refresher) publishLater(snap *snapshot, a attempt) {
-	f.underway.start(maxRefreshes, func() {
+// publishLater tries to tell the ledger of next, whose token it does not know
+// yet. Meanwhile the cookie carries it, and this process.
+func (f *refresher) publishLater(snap, next *snapshot, a attempt) {
+	key := snap.keys.session()
+	f.unpublished.Store(key, next)
+	taken := f.underway.start(maxRefreshes, func() {
+		defer f.unpublished.CompareAndDelete(key, next)
 		for try := range maxUnanswered {
 			pause := min(firstRetryWait<<try, longestRetryWait)
 			if !f.sleep(pause/2 + rand.N(pause/2+1)) {
@@ -315,6 +327,9 @@ func (f *refresher) publishLater(snap *snapshot, a attempt) {
 			Kind: LedgerUnavailable, Session: f.m.describe(snap), Err: fmt.Errorf("%w: a refreshed token was not published", ErrLedgerUnavailable),
 		})
 	})
+	if !taken {
+		f.unpublished.CompareAndDelete(key, next)
+	}
 }
 
 // revokeOrphan ends a token that came after the session's end, or after another
