@@ -31,11 +31,14 @@ func BenchmarkOneCall(b *testing.B) {
 	ledger, ctx := redisledger.New(client, ""), b.Context()
 	ended := make([]byte, 42)
 	for name, call := range map[string]func() error{
-		"GET":            func() error { return client.Get(ctx, "ecgrid:"+sessionKey).Err() },
-		"Load of two":    func() error { _, err := ledger.Load(ctx, sessionKey, userKey); return err },
-		"Load of one":    func() error { _, err := ledger.Load(ctx, sessionKey); return err },
-		"SET":            func() error { return client.Set(ctx, "bare", ended, time.Hour).Err() },
-		"CompareAndSwap": func() error { _, err := ledger.CompareAndSwap(ctx, sessionKey, nil, ended, time.Millisecond); return err },
+		"GET":         func() error { return client.Get(ctx, "ecgrid:"+sessionKey).Err() },
+		"Load of two": func() error { _, err := ledger.Load(ctx, sessionKey, userKey); return err },
+		"Load of one": func() error { _, err := ledger.Load(ctx, sessionKey); return err },
+		"SET":         func() error { return client.Set(ctx, "bare", ended, time.Hour).Err() },
+		"CompareAndSwap": func() error {
+			_, err := ledger.CompareAndSwap(ctx, sessionKey, nil, ended, time.Millisecond)
+			return err
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -107,6 +107,12 @@ func (p *process) of(kind string) int {
 	return n
 }
 
+// tellsOf waits for so many events of a kind, at least: they come by a pipe.
+func (p *process) tellsOf(n int, kind string) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return p.of(kind) >= n }, patience, 5*time.Millisecond, "no event %s", kind)
+}
+
 func (p *process) log() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

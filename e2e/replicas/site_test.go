@@ -51,6 +51,15 @@ func (s *site) replica() *process {
 	return spawn(s.t, "app", s.cfg)
 }
 
+// eventually waits for so many events of a kind from both replicas together, and
+// sees whether there are more.
+func (s *site) eventually(n int, kind string) {
+	s.t.Helper()
+	count := func() int { return s.a.of(kind) + s.b.of(kind) }
+	require.Eventually(s.t, func() bool { return count() >= n }, patience, 5*time.Millisecond, "no event %s", kind)
+	require.Never(s.t, func() bool { return count() > n }, 200*time.Millisecond, 20*time.Millisecond, "too many events %s", kind)
+}
+
 func newKey() []byte {
 	key := make([]byte, 32)
 	rand.Read(key)
