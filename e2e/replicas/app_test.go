@@ -19,11 +19,12 @@ import (
 
 // appConfig is what a replica is told.
 type appConfig struct {
-	Upstream    string
-	Redis       string
-	Keys        [][]byte
-	AuthTimeout time.Duration
-	IdleTimeout time.Duration
+	Upstream      string
+	Redis         string
+	Keys          [][]byte
+	AuthTimeout   time.Duration
+	IdleTimeout   time.Duration
+	LedgerTimeout time.Duration
 }
 
 func withPatience() (context.Context, context.CancelFunc) {
@@ -43,12 +44,13 @@ func runApp() int {
 			return nil, nil, err
 		}
 		m, err := ecgridsession.New(ecgridsession.Config{
-			Upstream:    cfg.Upstream,
-			Keys:        cfg.Keys,
-			Ledger:      ledger,
-			AuthTimeout: cfg.AuthTimeout,
-			IdleTimeout: cfg.IdleTimeout,
-			Logger:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug - 4})),
+			Upstream:      cfg.Upstream,
+			Keys:          cfg.Keys,
+			Ledger:        ledger,
+			AuthTimeout:   cfg.AuthTimeout,
+			IdleTimeout:   cfg.IdleTimeout,
+			LedgerTimeout: cfg.LedgerTimeout,
+			Logger:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug - 4})),
 			OnEvent: func(_ context.Context, e ecgridsession.Event) {
 				line := eventLine{Kind: e.Kind.String(), Outcome: e.Outcome.String(), User: e.Session.UserID}
 				if e.Err != nil {

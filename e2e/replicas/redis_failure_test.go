@@ -36,7 +36,7 @@ var outages = map[string]struct{ begin, end func(s *site) }{
 func TestWithTheLedgerDownABearerSessionGoesOn(t *testing.T) {
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t)
+			s := newSiteByDefault(t)
 			u := s.signIn(1)
 			outage.begin(s)
 			for _, replica := range []*process{s.a, s.b} {
@@ -55,7 +55,7 @@ func TestWithTheLedgerDownABearerSessionGoesOn(t *testing.T) {
 func TestWithTheLedgerDownAKeySessionWaits(t *testing.T) {
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, "--appendonly", "yes", "--appendfsync", "always")
+			s := newSiteByDefault(t, "--appendonly", "yes", "--appendfsync", "always")
 			u := s.signInByKey(1)
 			outage.begin(s)
 			for _, replica := range []*process{s.a, s.b} {
@@ -73,7 +73,7 @@ func TestWithTheLedgerDownAKeySessionWaits(t *testing.T) {
 }
 
 func TestWithTheLedgerDownADueTokenIsRefreshedOncePerReplica(t *testing.T) {
-	s := newSite(t)
+	s := newSiteByDefault(t)
 	s.grid.lifetime(briefLife)
 	u := s.signIn(1)
 	s.grid.lifetime(0)
@@ -102,7 +102,7 @@ func TestWithTheLedgerDownADueTokenIsRefreshedOncePerReplica(t *testing.T) {
 func TestASignOutWithTheLedgerDownIsConfirmedByECGridOrNotAtAll(t *testing.T) {
 	for name, outage := range outages {
 		t.Run("bearer, "+name, func(t *testing.T) {
-			s := newSite(t)
+			s := newSiteByDefault(t)
 			u := s.signIn(1)
 			copied := u.copied()
 			outage.begin(s)
@@ -120,7 +120,7 @@ func TestASignOutWithTheLedgerDownIsConfirmedByECGridOrNotAtAll(t *testing.T) {
 				"the end is not made up for")
 		})
 		t.Run("API key, "+name, func(t *testing.T) {
-			s := newSite(t, "--appendonly", "yes", "--appendfsync", "always")
+			s := newSiteByDefault(t, "--appendonly", "yes", "--appendfsync", "always")
 			u := s.signInByKey(1)
 			copied := u.copied()
 			outage.begin(s)

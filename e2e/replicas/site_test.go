@@ -36,10 +36,30 @@ type site struct {
 // test; everything that is not to time out takes a fraction of it.
 const authTimeout = 1500 * time.Millisecond
 
+// newSite starts one whose replicas wait for Redis as long as a busy machine
+// needs.
 func newSite(t *testing.T, redisArgs ...string) *site {
 	t.Helper()
+	return start(t, "?dial_timeout=5s&read_timeout=5s&write_timeout=5s&pool_timeout=5s", 5*time.Second, redisArgs)
+}
+
+// newSiteByDefault starts one with the deadlines that an app has by default, for
+// tests of outages.
+func newSiteByDefault(t *testing.T, redisArgs ...string) *site {
+	t.Helper()
+	return start(t, "", 0, redisArgs)
+}
+
+func start(t *testing.T, query string, ledgerTimeout time.Duration, redisArgs []string) *site {
+	t.Helper()
 	s := &site{t: t, redis: redisserver.Start(t, redisArgs...), grid: newECGrid(t)}
-	s.cfg = appConfig{Upstream: s.grid.url, Redis: "redis://" + s.redis.Addr, Keys: [][]byte{newKey()}, AuthTimeout: authTimeout}
+	s.cfg = appConfig{
+		Upstream:      s.grid.url,
+		Redis:         "redis://" + s.redis.Addr + query,
+		Keys:          [][]byte{newKey()},
+		AuthTimeout:   authTimeout,
+		LedgerTimeout: ledgerTimeout,
+	}
 	s.a, s.b = s.replica(), s.replica()
 	s.proxy = newRoundRobin(t, s.a.url, s.b.url)
 	return s
