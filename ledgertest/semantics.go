@@ -1,0 +1,208 @@
+package ledgertest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ecgrid-contrib/ecgridsession"
+)
+
+func absentIsNil(l ecgridsession.Ledger) error {
+	key := newKey()
+	return errors.Join(
+		holds(l, key, nil),
+		swaps(l, newKey(), nil, []byte("another's"), ttl),
+		holds(l, key, nil),
+	)
+}
+
+func inOrder(l ecgridsession.Ledger) error {
+	const n = 9
+	var keys []string
+	var want [][]byte
+	for i := range n {
+		key, value := newKey(), []byte(nil)
+		if i%3 != 1 {
+			value = fmt.Appendf(nil, "value %d", i)
+			if err := swaps(l, key, nil, value, ttl); err != nil {
+				return err
+			}
+		}
+		keys, want = append(keys, key), append(want, value)
+	}
+	// The same key twice is still one value for each.
+	keys, want = append(keys, keys[0], keys[1]), append(want, want[0], want[1])
+	for _, count := range []int{0, 1, 2, n, len(keys)} {
+		ctx, cancel := soon()
+		got, err := l.Load(ctx, keys[:count]...)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("Load of %d keys: %w", count, err)
+		}
+		if len(got) != count {
+			return fmt.Errorf("Load of %d keys gives %d values", count, len(got))
+		}
+		for i := range got {
+			if (got[i] == nil) != (want[i] == nil) || !bytes.Equal(got[i], want[i]) {
+				return fmt.Errorf("Load of %d keys gives %s at %d, want %s", count, show(got[i]), i, show(want[i]))
+			}
+		}
+	}
+	return nil
+}
+
+func keysApart(l ecgridsession.Ledger) error {
+	key := newKey()[:20]
+	alike := []string{
+		key + "abc", key + "abd", key + "ab", key + "abcd", key + "ABC", key + "Abc",
+		key + "a-c", key + "a_c", "u" + key[1:] + "abc",
+		key + "ab" + strings.Repeat("x", 200), key + "ab" + strings.Repeat("x", 199) + "y",
+	}
+	var faults []error
+	for i, key := range alike {
+		faults = append(faults, swaps(l, key, nil, []byte{byte(i)}, ttl))
+	}
+	for i, key := range alike {
+		faults = append(faults, holds(l, key, []byte{byte(i)}))
+	}
+	return errors.Join(faults...)
+}
+
+func nilIsAbsent(l ecgridsession.Ledger) error {
+	key := newKey()
+	return errors.Join(
+		refuses(l, key, []byte("expected"), []byte("next"), ttl),
+		holds(l, key, nil),
+		swaps(l, key, nil, []byte("first"), ttl),
+		holds(l, key, []byte("first")),
+		refuses(l, key, nil, []byte("second"), ttl),
+		holds(l, key, []byte("first")),
+	)
+}
+
+func onlyPresent(l ecgridsession.Ledger) error {
+	key := newKey()
+	present := []byte("the present value")
+	faults := []error{swaps(l, key, nil, present, ttl)}
+	for _, other := range [][]byte{
+		[]byte("the present valu"), []byte("the present value "), []byte("the present value\x00"),
+		[]byte("The present value"), []byte("the present valuf"), []byte("\x00he present value"),
+		bytes.Repeat([]byte("x"), len(present)), {}, {0},
+	} {
+		faults = append(faults, refuses(l, key, other, []byte("next"), ttl), holds(l, key, present))
+	}
+	return errors.Join(append(faults,
+		swaps(l, key, present, []byte("next"), ttl),
+		holds(l, key, []byte("next")),
+		refuses(l, key, present, []byte("too late"), ttl),
+		holds(l, key, []byte("next")),
+	)...)
+}
+
+func emptyIsPresent(l ecgridsession.Ledger) error {
+	key := newKey()
+	return errors.Join(
+		refuses(l, key, []byte{}, []byte("next"), ttl),
+		holds(l, key, nil),
+		swaps(l, key, nil, []byte{}, ttl),
+		holds(l, key, []byte{}),
+		refuses(l, key, nil, []byte("next"), ttl),
+		holds(l, key, []byte{}),
+		swaps(l, key, []byte{}, []byte("next"), ttl),
+		holds(l, key, []byte("next")),
+		swaps(l, key, []byte("next"), []byte{}, ttl),
+		holds(l, key, []byte{}),
+	)
+}
+
+func equalReplaced(l ecgridsession.Ledger) error {
+	key := newKey()
+	return errors.Join(
+		swaps(l, key, nil, []byte("same"), ttl),
+		swaps(l, key, []byte("same"), []byte("same"), ttl),
+		holds(l, key, []byte("same")),
+	)
+}
+
+// endedStays goes through a session's life. The end is one entry among others
+// to the ledger: nothing but the comparison keeps it.
+func endedStays(l ecgridsession.Ledger) error {
+	key := newKey()
+	claimed, live, ended := []byte("refreshing 1"), []byte("live 1"), []byte("ended")
+	return errors.Join(
+		swaps(l, key, nil, claimed, ttl),
+		swaps(l, key, claimed, live, ttl),
+		swaps(l, key, live, ended, ttl),
+		refuses(l, key, nil, claimed, ttl),
+		refuses(l, key, claimed, live, ttl),
+		refuses(l, key, live, live, ttl),
+		holds(l, key, ended),
+	)
+}
+
+func bytesRemain(l ecgridsession.Ledger) error {
+	key := newKey()
+	first, second := []byte("the first value"), []byte("the second value")
+	scratch := bytes.Clone(first)
+	if err := swaps(l, key, nil, scratch, ttl); err != nil {
+		return err
+	}
+	if !bytes.Equal(scratch, first) {
+		return fmt.Errorf("CompareAndSwap changes next to %s", show(scratch))
+	}
+	clear(scratch) // next is not kept
+	if err := holds(l, key, first); err != nil {
+		return fmt.Errorf("after the caller used next's memory again: %w", err)
+	}
+	loaded, err := load(l, key)
+	if err != nil {
+		return err
+	}
+	old := bytes.Clone(first)
+	if err := swaps(l, key, old, second, ttl); err != nil {
+		return err
+	}
+	if !bytes.Equal(old, first) || !bytes.Equal(second, []byte("the second value")) {
+		return fmt.Errorf("CompareAndSwap changes old to %s, next to %s", show(old), show(second))
+	}
+	if !bytes.Equal(loaded, first) {
+		return fmt.Errorf("a swap changes what Load has returned to %s", show(loaded))
+	}
+	return holds(l, key, second)
+}
+
+func everyValue(l ecgridsession.Ledger) error {
+	const most = 64 << 10
+	var everyByte []byte
+	for i := range most {
+		everyByte = append(everyByte, byte(i+i>>8)) // no period that a chunk could hide
+	}
+	key := newKey()
+	present := []byte(nil)
+	step := func(next []byte) error {
+		err := errors.Join(swaps(l, key, present, next, ttl), holds(l, key, next))
+		present = next
+		return err
+	}
+	for _, length := range []int{0, 1, 2, 15, 16, 44, 45, 255, 256, 257, 1023, 4096, 16383, 16384, 50_000, most - 1, most} {
+		if err := step(everyByte[:length:length]); err != nil {
+			return fmt.Errorf("a value of %d bytes: %w", length, err)
+		}
+	}
+	for b := range 256 {
+		if err := step([]byte{byte(b)}); err != nil {
+			return fmt.Errorf("the byte %#x: %w", b, err)
+		}
+	}
+	// What some encodings take for a number, a literal or the end of the text.
+	for _, text := range []string{
+		"0", "-1", "007", "1e3", "nil", "null", "\x00", "a\x00b", "\r\n", "$-1\r\n", "+OK\r\n", "\xff\xfe", "é", " padded ", `"quoted"`,
+	} {
+		if err := step([]byte(text)); err != nil {
+			return fmt.Errorf("the value %q: %w", text, err)
+		}
+	}
+	return nil
+}
