@@ -74,7 +74,7 @@ func TestSignInsDoNotGoThroughTheAppsDefaultTransport(t *testing.T) {
 	before := http.DefaultTransport
 	t.Cleanup(func() { http.DefaultTransport = before })
 	// An app may have put anything there, such as one that logs headers.
-	http.DefaultTransport = roundTrip(func(r *http.Request) (*http.Response, error) {
+	http.DefaultTransport = roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		t.Errorf("a call to %s went through it", r.URL.Path)
 		return nil, errBackend
 	})
@@ -85,7 +85,7 @@ func TestSignInsDoNotGoThroughTheAppsDefaultTransport(t *testing.T) {
 
 // TestTheDefaultTimeoutsHold has an ECGrid that never answers.
 func TestTheDefaultTimeoutsHold(t *testing.T) {
-	hangs := roundTrip(func(r *http.Request) (*http.Response, error) {
+	hangs := roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	})

@@ -2,8 +2,6 @@ package ecgridsession_test
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -55,22 +53,7 @@ func (p *inProcess) RoundTrip(r *http.Request) (resp *http.Response, err error) 
 	defer p.inFlight.Add(-1)
 	for most := p.most.Load(); now > most && !p.most.CompareAndSwap(most, now); most = p.most.Load() {
 	}
-	defer func() {
-		switch cut := recover(); {
-		case cut == nil:
-		case cut == any(http.ErrAbortHandler):
-			resp, err = nil, errors.Join(io.ErrUnexpectedEOF, r.Context().Err())
-		default:
-			panic(cut)
-		}
-	}()
-	served := r.Clone(r.Context())
-	if served.Body == nil {
-		served.Body = http.NoBody
-	}
-	w := httptest.NewRecorder()
-	p.grid.ServeHTTP(w, served)
-	return w.Result(), nil
+	return handlerTransport{p.grid}.RoundTrip(r)
 }
 
 // signedIn starts a session with a fresh token and returns its cookie.

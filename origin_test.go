@@ -109,7 +109,7 @@ func TestWhatIsNoUpstreamIsRefusedAndNotQuoted(t *testing.T) {
 func TestAHostThatOnlyFoldsToTheUpstreamsGetsNoCredential(t *testing.T) {
 	m := newMiddleware(t, ecgridsession.Config{Upstream: "https://rest.kgrid.example", Keys: [][]byte{randomKey(t)}})
 	sends := 0
-	client := &http.Client{Transport: m.Transport(roundTrip(func(r *http.Request) (*http.Response, error) {
+	client := &http.Client{Transport: m.Transport(roundTripFunc(func(r *http.Request) (*http.Response, error) {
 		sends++
 		return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
 	}))}
@@ -133,8 +133,3 @@ func TestAHostThatOnlyFoldsToTheUpstreamsGetsNoCredential(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, sends)
 }
-
-// roundTrip is a RoundTripper made of a function.
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

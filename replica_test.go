@@ -26,37 +26,6 @@ const (
 	resetCall   = "/v2/users/reset/4711" // of demo
 )
 
-// handlerTransport calls a handler as if it were a server, without a network, so that
-// it can be part of a synctest bubble.
-type handlerTransport struct{ handler http.Handler }
-
-// RoundTrip implements [http.RoundTripper].
-func (p handlerTransport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
-	defer func() {
-		switch cut := recover(); cut {
-		case nil:
-		case http.ErrAbortHandler:
-			resp, err = nil, io.ErrUnexpectedEOF
-			if r.Context().Err() != nil {
-				err = r.Context().Err()
-			}
-		default:
-			panic(cut)
-		}
-	}()
-	w := httptest.NewRecorder()
-	p.handler.ServeHTTP(w, r)
-	resp = w.Result()
-	resp.Request = r
-	return resp, nil
-}
-
-// roundTripFunc is a RoundTripper made of a function.
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements [http.RoundTripper].
-func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // cluster is one app on several replicas, all of them in this process: one
 // ECGrid, one ledger, one key.
 type cluster struct {

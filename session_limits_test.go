@@ -117,7 +117,7 @@ func newBubble(t *testing.T, changes ...func(*ecgridsession.Config)) *bubble {
 		Keys:          [][]byte{s.key},
 		Logger:        slog.New(slog.NewTextHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug - 4})),
 		OnEvent:       s.events.add,
-		BaseTransport: throughHandler{b.api},
+		BaseTransport: handlerTransport{b.api},
 	}
 	for _, change := range changes {
 		change(&cfg)
@@ -133,19 +133,6 @@ func newBubble(t *testing.T, changes ...func(*ecgridsession.Config)) *bubble {
 		io.WriteString(w, "anonymous")
 	})
 	return b
-}
-
-// throughHandler answers by calling the handler.
-type throughHandler struct{ http.Handler }
-
-func (h throughHandler) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	in := r.Clone(r.Context())
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	h.ServeHTTP(w, in)
-	return w.Result(), nil
 }
 
 // start signs demo in and gives the value of the cookie.
