@@ -260,6 +260,28 @@ func TestWithoutTheLedgerAnUpstreamOutageIsNotAnsweredWithAStorm(t *testing.T) {
 	}
 }
 
+// Without a claim, ECGrid's refusal may only mean that another replica has a
+// newer token: the ledger will say.
+func TestARefusedRefreshWithoutTheLedgerKeepsTheSession(t *testing.T) {
+	inBubble(t, func(t *testing.T, c *cluster, r *replica) {
+		other := c.replica()
+		v := r.signIn(demo)
+		old := v.copy()
+		time.Sleep(untilUrgent)
+		require.Equal(t, http.StatusOK, v.get(r, "/call").StatusCode)
+		c.ledger.refuseAll()
+		cookie := old.cookie
+		got := old.get(other, "/private", click...)
+		assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+		assert.Empty(t, got.sessionCookies())
+		require.Equal(t, cookie, old.cookie)
+		require.Equal(t, 2, c.refreshes())
+		c.ledger.recover()
+		assert.Equal(t, http.StatusOK, old.get(other, "/call").StatusCode)
+		assert.Empty(t, other.events.of(ecgridsession.SessionEnded))
+	})
+}
+
 // In an outage of the ledger many tokens wait to be published. They must not
 // keep others from being refreshed.
 func TestManyUnpublishedTokensKeepNobodyFromRefreshing(t *testing.T) {

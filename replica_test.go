@@ -49,9 +49,10 @@ func (c *cluster) refreshes() int { return len(c.api.Calls(refreshCall)) }
 
 // replica is one process of the app.
 //
-//	/       names the user
-//	/token  gives the token that an outbound call would carry
-//	/call   calls ECGrid and passes its status on
+//	/        names the user
+//	/private a page behind Require
+//	/token   gives the token that an outbound call would carry
+//	/call    calls ECGrid and passes its status on
 //	/login, /logout, /everywhere, /session: the handlers of the library
 type replica struct {
 	*cluster
@@ -108,6 +109,9 @@ func (r *replica) routes() {
 		}
 		io.WriteString(w, "anonymous")
 	})
+	r.mux.Handle("/private", r.m.Require(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "private")
+	})))
 	r.mux.Handle("/token", r.m.Require(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		credential, err := r.m.Credential(req.Context())
 		if err != nil {
