@@ -209,6 +209,22 @@ func TestECGridsConfirmationIsNotEnoughForAKeyWhichLivesOn(t *testing.T) {
 	requireAnonymous(t, s, copied)
 }
 
+func TestSigningOutTwiceInOneRequestCallsECGridOnceThoughTheLedgerIsDown(t *testing.T) {
+	s, ledger := withLedger(t)
+	s.mux.HandleFunc("/out", func(w http.ResponseWriter, r *http.Request) {
+		_, err := s.m.Logout(w, r)
+		assert.NoError(t, err)
+		again, err := s.m.Logout(w, r)
+		assert.NoError(t, err)
+		assert.Equal(t, ecgridsession.LogoutNone, again)
+	})
+	b := s.browser().signIn()
+	ledger.becomes(fails)
+	requireDeletion(t, b.post("/out", nil))
+	assert.Len(t, s.grid.Calls(logoutCall), 1)
+	assert.Len(t, s.events.of(ecgridsession.LoggedOut), 1)
+}
+
 func TestAScriptIsToldThatSignOutIsNotConfirmed(t *testing.T) {
 	s, ledger := withLedger(t)
 	b := s.browser().signInByKey()

@@ -201,6 +201,7 @@ func TestAnyOtherGETShowsTheButtonAndChangesNothing(t *testing.T) {
 		"a frame":                              with("Sec-Fetch-Dest", "iframe"),
 		"fetch()":                              fetchCall,
 		"an image":                             {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"},
+		"fetch() that pretends to be a page":   with("Sec-Fetch-Mode", "cors"),
 		"an image that pretends to navigate":   with("Sec-Fetch-Dest", "image"),
 		"link rel=prefetch":                    {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "empty", "Sec-Purpose", "prefetch"},
 		"no Fetch Metadata":                    {"Accept", "text/html", "Referer", "https://127.0.0.1/"},

@@ -130,6 +130,18 @@ func TestRequireWorksOutsideOfWrapAndOnceInsideOfIt(t *testing.T) {
 	}
 }
 
+func TestARequestAsksTheLedgerOnceHoweverOftenItIsWrapped(t *testing.T) {
+	s, ledger := withLedger(t)
+	b := s.browser().signIn()
+	before := ledger.calls
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.AddCookie(b.cookie())
+	w := httptest.NewRecorder()
+	s.m.Wrap(s.m.Wrap(s.m.Require(s.m.SessionHandler()))).ServeHTTP(w, r)
+	assert.Equal(t, http.StatusOK, w.Code)
+	assert.Equal(t, before+1, ledger.calls)
+}
+
 func TestRequireKeepsWhatStripPrefixTookOff(t *testing.T) {
 	s := newSite(t)
 	s.mux.Handle("/app/", http.StripPrefix("/app", s.m.Require(http.NotFoundHandler())))

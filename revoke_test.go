@@ -75,21 +75,23 @@ func TestECGridIsAskedNoMoreThanThreeTimesWhereItAnswers(t *testing.T) {
 }
 
 func TestTriesThatNobodyAnswersAreEightWithPausesThatGrow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newInProcess(t)
-		cookie := p.signedIn()
-		p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Reset: true})
-		p.signOut(cookie)
-		time.Sleep(anHour)
-		pauses := p.pauses()
-		require.Len(t, pauses, 7)
-		for i, pause := range pauses {
-			longest := min(time.Second<<i, time.Minute)
-			assert.GreaterOrEqual(t, pause, longest/2, i)
-			assert.LessOrEqual(t, pause, longest, i)
-		}
-		assert.Len(t, p.events.of(ecgridsession.RevocationGaveUp), 1)
-	})
+	for range 40 { // there is chance in each of them
+		synctest.Test(t, func(t *testing.T) {
+			p := newInProcess(t)
+			cookie := p.signedIn()
+			p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Reset: true})
+			p.signOut(cookie)
+			time.Sleep(anHour)
+			pauses := p.pauses()
+			require.Len(t, pauses, 7)
+			for i, pause := range pauses {
+				longest := min(time.Second<<i, time.Minute)
+				assert.GreaterOrEqual(t, pause, longest/2, i)
+				assert.LessOrEqual(t, pause, longest, i)
+			}
+			assert.Len(t, p.events.of(ecgridsession.RevocationGaveUp), 1)
+		})
+	}
 }
 
 func TestThoseWhoFailedTogetherDoNotComeBackTogether(t *testing.T) {
@@ -260,17 +262,18 @@ func TestAThousandSignOutsWithASlowUpstreamAreEachAnsweredInTime(t *testing.T) {
 			})
 		}
 		all.Wait()
-		assert.LessOrEqual(t, p.most.Load(), int64(64+16), "calls in flight")
-		assert.Greater(t, p.most.Load(), int64(1), "but not one after the other")
+		assert.Equal(t, int64(64), p.most.Load(), "calls in flight")
 		for _, cookie := range cookies {
 			require.False(t, p.opens(cookie))
 		}
 		require.Len(t, p.events.of(ecgridsession.LoggedOut), many)
 
+		p.most.Store(0)
+		time.Sleep(time.Minute)
+		assert.Equal(t, int64(16), p.most.Load(), "calls in flight in the background, which leaves the others to users")
 		p.grid.ClearFaults()
 		time.Sleep(anHour)
 		assert.Zero(t, p.grid.LiveTokens(demo.ID), "and each token is revoked when the upstream is back")
-		assert.LessOrEqual(t, p.most.Load(), int64(64+16))
 	})
 }
 
