@@ -190,6 +190,7 @@ func BenchmarkScalingWrap(b *testing.B) {
 	}{{"memory", ecgridsession.NewMemoryLedger()}, {"redis", redisledger.New(client, "")}}
 	for b.Loop() {
 		counts := make([]int64, len(ledgers))
+		worked := cpu(b, client)
 		for range turns {
 			for i, l := range ledgers {
 				a := newApp(b, l.ledger)
@@ -219,8 +220,26 @@ func BenchmarkScalingWrap(b *testing.B) {
 		for i, l := range ledgers {
 			b.ReportMetric(float64(counts[i])/(turns*period.Seconds()), l.name+"-requests/s")
 		}
+		// Of the server alone: it does not depend on what else the machine does.
+		b.ReportMetric(1e6*(cpu(b, client)-worked)/float64(counts[1]), "redis-cpu-µs/request")
 	}
 	b.ReportMetric(0, "ns/op")
+}
+
+// cpu is how many seconds of a processor the server has used.
+func cpu(b *testing.B, client *redis.Client) float64 {
+	b.Helper()
+	info, err := client.Info(context.Background(), "cpu").Result()
+	require.NoError(b, err)
+	var seconds float64
+	for _, field := range []string{"used_cpu_sys:", "used_cpu_user:"} {
+		_, rest, _ := strings.Cut(info, field)
+		var part float64
+		_, err := fmt.Sscan(rest, &part)
+		require.NoError(b, err)
+		seconds += part
+	}
+	return seconds
 }
 
 // discard is a ResponseWriter that costs nothing.
