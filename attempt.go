@@ -103,8 +103,9 @@ func newAttempt(snap *snapshot, goal goal) attempt {
 
 // sight is what an attempt may know of time.
 type sight struct {
-	due    bool // the credential that counts is to be refreshed
-	urgent bool // it will not last until the ledger may be back
+	due     bool // the credential that counts is to be refreshed
+	urgent  bool // it will not last until the ledger may be back
+	expired bool // it has, so that its refusal says nothing of the session
 	// stood is how long the very same bytes have stood in the ledger, on this
 	// process's monotonic clock. No two clocks are ever compared.
 	stood time.Duration
@@ -158,9 +159,9 @@ func (a *attempt) lookedAround(found entry, at sight) {
 		a.todo = stepAsk
 	case found.state == entryRefreshing && !stale && at.stood < at.lease:
 		a.todo = stepWait
-	case a.goal == goalSupersede:
+	case a.goal == goalSupersede && !at.expired:
 		a.swap(toEnd, found, entry{state: entryEnded})
-	case !at.due, a.asked:
+	case !at.due && !at.expired, a.asked:
 		a.finish(verdictKept)
 	case found.state == entryLive && !stale && at.stood < backoff(found.failures):
 		a.finish(verdictKept)

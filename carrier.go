@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -43,6 +44,9 @@ const (
 type sealedRecord struct {
 	ring *seal.Ring
 	ad   []byte
+	// buffers are of *[2 * maxCookie]byte, what opening a cookie takes: a
+	// kilobyte of garbage less for every request.
+	buffers *sync.Pool
 }
 
 func newSealedRecord(keys [][]byte, cookie string, upstream origin) (sealedRecord, error) {
@@ -51,7 +55,9 @@ func newSealedRecord(keys [][]byte, cookie string, upstream origin) (sealedRecor
 		return sealedRecord{}, err
 	}
 	// A cookie name holds no NUL, so no two pairs run together.
-	return sealedRecord{ring: ring, ad: []byte(cookie + "\x00" + upstream.String())}, nil
+	ad := []byte(cookie + "\x00" + upstream.String())
+	buffers := &sync.Pool{New: func() any { return new([2 * maxCookie]byte) }}
+	return sealedRecord{ring: ring, ad: ad, buffers: buffers}, nil
 }
 
 func (s sealedRecord) seal(rec *record.Record) string {
@@ -59,7 +65,10 @@ func (s sealedRecord) seal(rec *record.Record) string {
 }
 
 func (s sealedRecord) open(value string, rec *record.Record) reading {
-	plain, byFirst, err := s.ring.OpenText(nil, value, s.ad)
+	buffer := s.buffers.Get().(*[2 * maxCookie]byte)
+	defer s.buffers.Put(buffer)
+	plain, byFirst, err := s.ring.OpenText(buffer[:0], value, s.ad)
+	defer clear(plain) // the record is a copy
 	switch {
 	case err != nil || record.Parse(plain, rec) != nil:
 		return unreadable
@@ -133,6 +142,11 @@ type storeCarrier struct {
 const storeValue = "ecgridsession"
 
 func (c *storeCarrier) read(r *http.Request, rec *record.Record) reading {
+	// gorilla's own stores tell of a cookie that is longer than they take with
+	// an error like any other: it would pass for a backend that fails.
+	if first, err := r.Cookie(c.name); err == nil && len(c.name)+len(first.Value) > maxCookie {
+		return unreadable
+	}
 	stored, err := c.store.New(r, c.name)
 	if err != nil {
 		var decoding securecookie.Error
@@ -152,16 +166,16 @@ func (c *storeCarrier) read(r *http.Request, rec *record.Record) reading {
 }
 
 func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error {
+	// Fresh, with an id of its own: whoever knew the one from before sign-in
+	// would share the session (ASVS 5.0, 7.2.4).
 	session := sessions.NewSession(c.store, c.name)
 	session.IsNew = true
-	if present, err := c.store.New(r, c.name); err == nil && present != nil && !present.IsNew {
-		if !fresh {
-			session = present
-		} else if err := c.forget(r, present); err != nil {
-			// The same id would let whoever knew it before sign-in share the
-			// session (ASVS 5.0, 7.2.4).
-			return err
-		}
+	present, err := c.store.New(r, c.name)
+	if err != nil || present == nil || present.IsNew {
+		present = nil // there is no row to be found by this cookie
+	}
+	if present != nil && !fresh {
+		session = present
 	}
 	options := c.options
 	// Several stores take MaxAge 0 for a deletion.
@@ -173,7 +187,7 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 	// browsers drop for its length.
 	aside := headerOnly{}
 	if err := c.store.Save(r, aside, session); err != nil {
-		return fmt.Errorf("ecgridsession: the session store failed: %w", err)
+		return fmt.Errorf("%w: %w", errStoreUnavailable, err)
 	}
 	line := lastCookieLine(http.Header(aside), c.name)
 	pair, _, _ := strings.Cut(line, ";")
@@ -182,6 +196,12 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 		return fmt.Errorf("ecgridsession: the session store set no cookie")
 	case len(pair)-len("=") > maxCookie:
 		return ErrSessionTooLarge
+	}
+	if present != nil && fresh {
+		// Only now, when there is a session to take its place.
+		if err := c.forget(r, present); err != nil {
+			return err
+		}
 	}
 	setCookie(w.Header(), c.name, line)
 	return nil
@@ -205,7 +225,7 @@ func (c *storeCarrier) forget(r *http.Request, session *sessions.Session) error 
 	options.MaxAge = -1
 	session.Options = &options
 	if err := c.store.Save(r, headerOnly{}, session); err != nil {
-		return fmt.Errorf("ecgridsession: the session store kept its row: %w", err)
+		return fmt.Errorf("%w: it kept its row: %w", errStoreUnavailable, err)
 	}
 	return nil
 }

@@ -129,9 +129,9 @@ type Config struct {
 // many there are.
 func (c Config) String() string {
 	upstream := "[not a URL]"
-	// The URL may hold a password until New has refused it.
-	if u, err := url.Parse(c.Upstream); err == nil {
-		upstream = u.Redacted()
+	// The URL may hold a password or a key until New has refused it.
+	if u, err := url.Parse(c.Upstream); err == nil && (u.Host != "" || c.Upstream == "") {
+		upstream = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
 	return fmt.Sprintf("ecgridsession.Config{Upstream: %q, CookieName: %q, Keys: [%d redacted]}",
 		upstream, c.CookieName, len(c.Keys))
@@ -190,6 +190,10 @@ func orDefault[T comparable](value, otherwise T) T {
 	return value
 }
 
+// maxLimit keeps sums of limits from overflowing: a lifetime that was meant to
+// be endless would be none at all.
+const maxLimit = 10 * 365 * 24 * time.Hour
+
 // check returns every fault of a Config whose defaults are filled in, and what
 // it parsed on the way.
 func (c Config) check() (origin, *http.CrossOriginProtection, error) {
@@ -220,6 +224,9 @@ func (c Config) check() (origin, *http.CrossOriginProtection, error) {
 	} {
 		if limit.value < 0 {
 			fault("%s: must not be negative", limit.name)
+		}
+		if limit.value > maxLimit {
+			fault("%s: must not be over ten years", limit.name)
 		}
 	}
 	for _, target := range []struct{ name, value string }{

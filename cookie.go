@@ -35,6 +35,13 @@ func cookieValues(values []string, header http.Header, name string) ([]string, b
 		if len(line) > maxCookieLine {
 			return values[:0], false
 		}
+		if !strings.Contains(line, name) {
+			// Nearly every request without a session: its cookies only count.
+			if count += strings.Count(line, ";") + 1; count > maxCookies {
+				return values[:0], false
+			}
+			continue
+		}
 		for line != "" {
 			var pair string
 			pair, line, _ = strings.Cut(line, ";")
@@ -43,14 +50,16 @@ func cookieValues(values []string, header http.Header, name string) ([]string, b
 			}
 			// RFC 6265, 4.2.1 puts one space here. Wider trimming, as of
 			// U+2000, would let "\u2000__Host-x" pass for "__Host-x".
-			pair = strings.Trim(pair, " \t")
+			for pair != "" && (pair[0] == ' ' || pair[0] == '\t') {
+				pair = pair[1:]
+			}
 			if len(pair) <= len(name) || pair[len(name)] != '=' || pair[:len(name)] != name {
 				continue
 			}
 			if len(values) == maxSameName {
 				return values[:0], false
 			}
-			values = append(values, pair[len(name)+1:])
+			values = append(values, strings.TrimRight(pair[len(name)+1:], " \t"))
 		}
 	}
 	return values, true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -91,9 +92,10 @@ func (m *Middleware) mayStart(r *http.Request) error {
 // 64 KiB, and return_to from the form or the query. It answers a browser with
 // 303, htmx with HX-Redirect, and a script with 200 and what
 // [Middleware.SessionHandler] says. What ECGrid does not accept is answered 401
-// with the form again; 429 and outages, 503 with Retry-After. A request from
-// another site is refused with 403: it would sign the user in as somebody else.
-// Works inside and outside of [Middleware.Wrap].
+// with the form again; 429 and outages, 503 with Retry-After and, for a browser,
+// the form for another try. A request from another site is refused with 403: it
+// would sign the user in as somebody else. Works inside and outside of
+// [Middleware.Wrap].
 func (m *Middleware) LoginHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noStore(w)
@@ -112,8 +114,7 @@ func (m *Middleware) LoginHandler() http.Handler {
 
 func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
-	// For both encodings of a form: fetch() sends FormData as multipart.
-	if err := r.ParseMultipartForm(maxLoginBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	if err := parseBody(r); err != nil {
 		status := http.StatusBadRequest
 		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
 			status = http.StatusRequestEntityTooLarge
@@ -146,6 +147,25 @@ func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 	goTo(w, r, m.returnTo(r))
 }
 
+// parseBody fills in r.PostForm, from both encodings of a form: fetch() sends
+// FormData as multipart. The query is left out: a link whose query cannot be
+// read must not keep its victim from signing in.
+func parseBody(r *http.Request) error {
+	body := *r
+	body.URL = &url.URL{}
+	// Apart, since ParseMultipartForm alone passes over what is wrong with a
+	// form that is not multipart.
+	err := body.ParseForm()
+	if err == nil {
+		err = body.ParseMultipartForm(maxLoginBody)
+	}
+	r.PostForm = body.PostForm
+	if errors.Is(err, http.ErrNotMultipart) {
+		return nil
+	}
+	return err
+}
+
 // signInForm is what the user typed.
 type signInForm struct{ login, password, apiKey string }
 
@@ -175,10 +195,10 @@ func (m *Middleware) signInFailed(w http.ResponseWriter, r *http.Request, form s
 	case errors.As(err, &upstream):
 		m.cfg.Logger.WarnContext(r.Context(), "ecgridsession: sign-in failed", "error", err)
 		setRetryAfter(w, orDefault(upstream.RetryAfter, 5*time.Second))
-		m.fail(w, r, http.StatusServiceUnavailable, err)
+		m.postponeSignIn(w, r, form, err)
 	case errors.Is(err, ErrLedgerUnavailable):
 		retryLater(w)
-		m.fail(w, r, http.StatusServiceUnavailable, err)
+		m.postponeSignIn(w, r, form, err)
 	case errors.Is(err, ErrSessionTooLarge):
 		m.fail(w, r, http.StatusBadRequest, err)
 	case form.apiKey != "" && (Credential{APIKey: form.apiKey}).validate() != nil:
@@ -198,7 +218,22 @@ func (m *Middleware) refuseSignIn(w http.ResponseWriter, r *http.Request, status
 		}{false, problem})
 		return
 	}
-	m.renderPage(w, r, status, pageSignIn, pageData{Problem: problem, Login: form.login, ByKey: form.apiKey != ""})
+	m.renderPage(w, r, status, pageSignIn, pageData{
+		Problem: problem, Invalid: true, Login: form.login, ByKey: form.apiKey != "",
+	})
+}
+
+// postponeSignIn answers where only time can help: a browser gets the form for
+// another try, unless the app has an answer of its own.
+func (m *Middleware) postponeSignIn(w http.ResponseWriter, r *http.Request, form signInForm, err error) {
+	if m.cfg.ErrorHandler != nil || !acceptsHTML(r) || isScript(r) || isHTMX(r) {
+		m.fail(w, r, http.StatusServiceUnavailable, err)
+		return
+	}
+	m.renderPage(w, r, http.StatusServiceUnavailable, pageSignIn, pageData{
+		Problem: "Signing in is not possible at the moment. Please try again shortly.",
+		Login:   form.login, ByKey: form.apiKey != "",
+	})
 }
 
 // returnTo is where a browser goes after sign-in. Given twice, it was put
@@ -209,11 +244,9 @@ func (m *Middleware) returnTo(r *http.Request) string {
 	if err != nil || len(inForm) > 1 || len(inQuery) > 1 {
 		return m.cfg.AfterLogin
 	}
-	for _, target := range append(inForm, inQuery...) {
-		if m.validReturn(target) {
-			return target
-		}
+	targets := slices.Concat(inForm, inQuery)
+	if len(targets) == 0 || !m.validReturn(targets[0]) {
 		return m.cfg.AfterLogin
 	}
-	return m.cfg.AfterLogin
+	return targets[0]
 }

@@ -59,6 +59,8 @@ func (m *Middleware) Logout(w http.ResponseWriter, r *http.Request) (LogoutOutco
 
 func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revokeFunc) (LogoutOutcome, error) {
 	noStore(w)
+	// Until it is known whether anything is left for the background, Close waits.
+	defer m.revoker.pending.hold()()
 	// The browser may hang up; the session ends all the same.
 	ctx := context.WithoutCancel(r.Context())
 	s := m.sessionFor(r)
@@ -136,6 +138,9 @@ func (m *Middleware) logoutHandler(
 ) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noStore(w)
+		// Nobody reads the body. HTTP/1 would, before the answer, and wait for
+		// one that stands still. Where this is not supported it is not needed.
+		_ = http.NewResponseController(w).EnableFullDuplex()
 		switch r.Method {
 		case http.MethodPost:
 			if m.refuseCrossOrigin(w, r) {

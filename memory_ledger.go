@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,10 +117,14 @@ func (l *MemoryLedger) CompareAndSwap(ctx context.Context, key string, old, next
 	}
 	kept := make([]byte, len(next)) // never nil, and no longer than it must be
 	copy(kept, next)
-	if !occupied {
-		key = strings.Clone(key) // it may be a part of something longer
+	// It may be a part of something longer; and a map takes over the key of each
+	// assignment, not only that of the first.
+	key = strings.Clone(key)
+	lapses := now + ttl
+	if lapses < now {
+		lapses = math.MaxInt64 // for ever, and not already over
 	}
-	shard.entries[key] = ledgerEntry{value: kept, lapses: now + ttl}
+	shard.entries[key] = ledgerEntry{value: kept, lapses: lapses}
 	shard.most = max(shard.most, len(shard.entries))
 	if !occupied {
 		l.entries.Add(1)

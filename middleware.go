@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -77,22 +78,28 @@ func New(cfg Config) (*Middleware, error) {
 // runs. Handlers that the app wraps twice are wrapped once.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.sessionIn(r.Context()) != nil {
-			next.ServeHTTP(w, r)
-			return
+		if m.sessionIn(r.Context()) == nil {
+			r = m.withSession(w, r)
 		}
-		s := m.open(r)
-		switch {
-		case s.standing == standingOver:
-			m.endOutlived(s)
-		case r.Method == http.MethodGet || r.Method == http.MethodHead:
-			// Other methods refresh when the token is asked for, so that
-			// signing out never waits for it.
-			s.freshen(r.Context())
-		}
-		m.settleCookie(w, r, s)
-		next.ServeHTTP(w, r.WithContext(s))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// withSession opens the session of r, sets its cookie anew where that is due,
+// and returns r with the session in its context.
+func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.Request {
+	s := m.open(r)
+	switch {
+	case s.standing == standingOver:
+		m.endOutlived(s)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		// Other methods refresh when the token is asked for, so that signing
+		// out never waits for it.
+		s.freshen(r.Context(), s.now)
+	}
+	m.settleCookie(w, r, s)
+	*s.request = *r.WithContext(s)
+	return s.request
 }
 
 // Require lets only signed-in requests through to next, wrapping it where the
@@ -139,14 +146,17 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 // which keeps it from other hosts. Its errors are [ErrNoSession],
 // [ErrSessionEnded], [ErrLedgerUnavailable] and that of a done ctx.
 func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
-	if fixed, ok := ctx.Value(contextKey{m}).(Credential); ok {
-		return fixed, nil
+	if given, ok := ctx.Value(contextKey{m}).(givenCredential); ok {
+		if given().isZero() {
+			return Credential{}, ErrNoSession
+		}
+		return given(), nil
 	}
 	s := m.sessionIn(ctx)
 	if s == nil {
 		return Credential{}, ErrNoSession
 	}
-	s.freshen(ctx)
+	s.freshen(ctx, m.now().UnixMilli())
 	snap, err := s.open()
 	if err != nil {
 		return Credential{}, err
@@ -158,8 +168,12 @@ func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
 // work and tests. There is no session in it: nothing refreshes c or ends it,
 // and [Middleware.Session] gives none.
 func (m *Middleware) WithCredential(ctx context.Context, c Credential) context.Context {
-	return context.WithValue(ctx, contextKey{m}, c)
+	return context.WithValue(ctx, contextKey{m}, givenCredential(func() Credential { return c }))
 }
+
+// givenCredential is what WithCredential puts into a context: a function, since
+// fmt prints the fields of any other value in a context without asking it.
+type givenCredential func() Credential
 
 // Close waits for the refreshes and revocations under way, giving those that
 // wait for another try one last try at once. Call it after the server has shut
@@ -172,4 +186,10 @@ func (m *Middleware) Close(ctx context.Context) error {
 		return fmt.Errorf("ecgridsession: given up: %d refreshes, %d revocations: %w", refreshes, revocations, ctx.Err())
 	}
 	return nil
+}
+
+// Format writes the upstream alone for every verb: some of them would print what
+// a store or a ledger holds, passwords among it.
+func (m *Middleware) Format(f fmt.State, _ rune) {
+	io.WriteString(f, "ecgridsession.Middleware("+m.upstream.String()+")")
 }

@@ -17,7 +17,7 @@ const maxStartAhead = time.Minute
 // open finds out where the request's session stands: cookie, then limits, then
 // ledger. It changes nothing and sets no cookie.
 func (m *Middleware) open(r *http.Request) *requestSession {
-	s := &requestSession{Context: r.Context(), m: m}
+	s := newRequestSession(r.Context(), m)
 	rec := &s.carried.record
 	s.reading = m.carrier.read(r, rec)
 	switch s.reading {
@@ -33,8 +33,9 @@ func (m *Middleware) open(r *http.Request) *requestSession {
 		m.emit(s, Event{Kind: LedgerUnavailable, Err: errStoreUnavailable})
 		return s
 	}
+	s.now = m.now().UnixMilli()
 	s.carried.keys = m.ledger.keysOf(rec.ID, rec.UserID)
-	s.standing = m.withinLimits(rec)
+	s.standing = m.withinLimits(rec, s.now)
 	switch s.standing {
 	case standingRejected:
 		m.emit(s, Event{Kind: CookieRejected})
@@ -45,8 +46,7 @@ func (m *Middleware) open(r *http.Request) *requestSession {
 }
 
 // withinLimits judges the times in a record.
-func (m *Middleware) withinLimits(rec *record.Record) standing {
-	now := m.now().UnixMilli()
+func (m *Middleware) withinLimits(rec *record.Record, now int64) standing {
 	switch {
 	case rec.StartedAt <= 0, rec.StartedAt > now+maxStartAhead.Milliseconds(), rec.SeenAt < rec.StartedAt:
 		return standingRejected
@@ -54,7 +54,7 @@ func (m *Middleware) withinLimits(rec *record.Record) standing {
 	// absolute end must not revoke anything.
 	case now-rec.SeenAt > m.cfg.IdleTimeout.Milliseconds():
 		return standingIdle
-	case m.pastEnd(rec):
+	case m.pastEnd(rec, now):
 		return standingOver
 	default:
 		return standingOpen
@@ -62,8 +62,8 @@ func (m *Middleware) withinLimits(rec *record.Record) standing {
 }
 
 // pastEnd tells whether the absolute limit of a session has passed.
-func (m *Middleware) pastEnd(rec *record.Record) bool {
-	return m.now().UnixMilli()-rec.StartedAt >= m.cfg.Lifetime.Milliseconds()
+func (m *Middleware) pastEnd(rec *record.Record, now int64) bool {
+	return now-rec.StartedAt >= m.cfg.Lifetime.Milliseconds()
 }
 
 // askLedger lets the ledger decide over a session that is within its limits.
@@ -74,17 +74,18 @@ func (m *Middleware) askLedger(s *requestSession) {
 	case hasEnded(rec, &found, cutOff, err):
 		s.standing = standingEnded
 		if err != nil {
-			m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried), Err: err})
+			m.emit(s, Event{Kind: SessionEnded, Session: m.describe(s.carried), Err: err})
 		}
 	case err != nil:
-		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
+		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(s.carried), Err: err})
 		if rec.InLedger {
 			s.standing = standingUnknown
-			s.fault.Store(&err)
+			fault := err // err itself stays off the heap where there is none
+			s.fault.Store(&fault)
 			return
 		}
 		// ECGrid still refuses a token that was revoked.
-		s.newest.Store(&s.carried)
+		s.newest.Store(s.carried)
 	default:
 		s.newest.Store(s.carried.with(&found))
 	}
@@ -129,15 +130,32 @@ func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *req
 // reissue sets the cookie anew where it is of an older generation or key, or a
 // tenth of the idle limit has passed, so that most answers carry none.
 func (m *Middleware) reissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
-	now := m.now().UnixMilli()
-	newer := snap.record.Generation != s.carried.record.Generation
-	aged := now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
-	if !newer && !aged && s.reading != outdated {
+	aged := s.now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
+	if aged || s.outOfDate(snap) {
+		s.reissued = true
+		// Clocks of replicas differ; what was seen never moves back.
+		m.writeSession(w, r, s, snap, max(s.now, snap.record.SeenAt))
+	}
+}
+
+// undoReissue takes back what reissue did for the idle limit: the session was
+// not used, only asked about. A newer token or key still reaches the browser.
+func (m *Middleware) undoReissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
+	if !s.reissued {
 		return
 	}
+	takeBackCookie(w.Header(), m.cfg.CookieName)
+	// A store of its own has the new time in its row.
+	m.writeSession(w, r, s, snap, s.carried.record.SeenAt)
+	if !s.outOfDate(snap) {
+		takeBackCookie(w.Header(), m.cfg.CookieName)
+	}
+}
+
+// writeSession sets the session's cookie, as of one that was last seen at seenAt.
+func (m *Middleware) writeSession(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot, seenAt int64) {
 	rec := snap.record
-	// Clocks of replicas differ; what was seen never moves back.
-	rec.SeenAt = max(now, rec.SeenAt)
+	rec.SeenAt = seenAt
 	err := m.carrier.write(w, r, &rec, false)
 	if err != nil && !rec.InLedger {
 		// A refresh may bring a longer token than the one before.
@@ -181,12 +199,12 @@ func (m *Middleware) deleteCookie(w http.ResponseWriter, r *http.Request) {
 // endOutlived ends a session whose absolute limit has passed and has its token
 // revoked, once.
 func (m *Middleware) endOutlived(s *requestSession) {
-	ended, err := m.end(s, &s.carried)
+	ended, err := m.end(s, s.carried)
 	if err != nil {
-		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(&s.carried), Err: err})
+		m.emit(s, Event{Kind: LedgerUnavailable, Session: m.describe(s.carried), Err: err})
 	}
 	if ended.won {
-		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(&s.carried)})
-		m.revokeLater(&s.carried, ended)
+		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(s.carried)})
+		m.revokeLater(s.carried, ended)
 	}
 }

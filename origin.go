@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // origin is what may be sent the credential: a scheme, a host, a port, and the
@@ -30,6 +32,10 @@ func parseOrigin(raw string) (origin, error) {
 		return origin{}, errors.New("must be an absolute URL, such as https://rest.ecgrid.io")
 	case u.User != nil:
 		return origin{}, errors.New("must not hold a user or a password")
+	case !isASCII(o.host):
+		return origin{}, errors.New("must have an ASCII host: write an international one in Punycode")
+	case !isPort(o.port):
+		return origin{}, errors.New("must have a port of 1 to 65535, or none")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return origin{}, errors.New("must not have a query or a fragment")
 	case o.scheme != "https" && o.scheme != "http":
@@ -54,13 +60,15 @@ func (o origin) admits(req *http.Request) error {
 	switch {
 	case u == nil || u.Opaque != "" || u.User != nil:
 		return fmt.Errorf("%w: not a plain URL", ErrOtherOrigin)
-	case !strings.EqualFold(u.Scheme, o.scheme):
+	case !equalFold(u.Scheme, o.scheme):
 		return fmt.Errorf("%w: other scheme", ErrOtherOrigin)
-	case !strings.EqualFold(u.Hostname(), o.host) || portOf(u) != o.port:
+	case !equalFold(u.Hostname(), o.host) || portOf(u) != o.port:
 		return fmt.Errorf("%w: other host or port", ErrOtherOrigin)
 	case req.Host != "" && !o.isHost(req.Host):
 		// The Host field decides which site a shared front end serves.
 		return fmt.Errorf("%w: Request.Host names another host", ErrOtherOrigin)
+	case o.isNamedOtherwise(req.Header):
+		return fmt.Errorf("%w: a Host header names another host", ErrOtherOrigin)
 	case o.path != "" && !under(o.path, u.Path):
 		return fmt.Errorf("%w: outside the upstream's path", ErrOtherOrigin)
 	}
@@ -70,8 +78,38 @@ func (o origin) admits(req *http.Request) error {
 // isHost tells whether a Host field names this origin.
 func (o origin) isHost(hostport string) bool {
 	u := url.URL{Scheme: o.scheme, Host: hostport}
-	return strings.EqualFold(u.Hostname(), o.host) && portOf(&u) == o.port
+	return equalFold(u.Hostname(), o.host) && portOf(&u) == o.port
 }
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// isPort takes a port in its one spelling.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
+}
+
+// isNamedOtherwise tells whether a header field names another host. net/http
+// leaves out "Host" in this one spelling and sends any other over HTTP/1.
+func (o origin) isNamedOtherwise(header http.Header) bool {
+	for name, values := range header {
+		if !strings.EqualFold(name, "Host") {
+			continue
+		}
+		for _, value := range values {
+			if !o.isHost(value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// equalFold compares s with an ASCII string as DNS does. Without a look at the
+// lengths, the long s and the Kelvin sign would pass for an s and a k.
+func equalFold(s, ascii string) bool { return len(s) == len(ascii) && strings.EqualFold(s, ascii) }
 
 // portOf is the explicit port, or the scheme's own.
 func portOf(u *url.URL) string {
@@ -85,10 +123,11 @@ func portOf(u *url.URL) string {
 }
 
 // under tells whether p, as a server may resolve it, stays at or below base.
-// Percent-encoded dots and slashes are decoded already, and backslashes count
-// as slashes, since some servers take them so.
+// Percent-encoded dots and slashes are decoded already. Backslashes count as
+// slashes, and so do semicolons, since some servers take the one so and cut a
+// segment off at the other before they resolve "..".
 func under(base, p string) bool {
-	p = cleanPath(strings.ReplaceAll(p, `\`, "/"))
+	p = cleanPath(strings.NewReplacer(`\`, "/", ";", "/").Replace(p))
 	return p == base || strings.HasPrefix(p, base+"/")
 }
 

@@ -44,6 +44,7 @@ type pageData struct {
 	Title   string
 	Text    string
 	Problem string // why the form is shown again
+	Invalid bool   // what the user typed is the reason
 	Login   string // what the user typed
 	ByKey   bool   // the user tried an API key
 	Back    string // the way out, a path on this site

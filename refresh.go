@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -20,8 +18,19 @@ const (
 	firstPoll   = 20 * time.Millisecond
 	longestPoll = 200 * time.Millisecond
 
-	// maxRefreshes bounds the refreshes under way in this process.
-	maxRefreshes = 4096
+	// maxRefreshes bounds the refreshes under way in this process, and
+	// maxUnpublished the tokens that wait for the ledger, which must not keep
+	// others from refreshing.
+	maxRefreshes   = 4096
+	maxUnpublished = 16384
+
+	// faultCost is how many lost swaps one that failed counts for: whoever
+	// reads but cannot write is not to be asked over and over.
+	faultCost = maxSwaps / 4
+
+	// aloneEvery is how often a session's token is tried without a claim, while
+	// the ledger that keeps the backoff is down.
+	aloneEvery = 5 * time.Second
 
 	// minTokenAge keeps a clock that runs ahead of ECGrid's from refreshing in
 	// a loop what seems to be due as soon as it is issued.
@@ -40,11 +49,8 @@ type refresher struct {
 	flights  singleflight.Group
 	underway tasks
 	sights   sightings
-
-	// unpublished holds, by session key, the *snapshot with a token that the
-	// ledger does not know yet. Until it does, this is all that keeps a request
-	// with an older cookie from having the dead token refused.
-	unpublished sync.Map
+	alone    sightings // of failed tries without a claim
+	unknown  *publisher
 
 	stopped context.Context // done: Close has given up
 	stop    context.CancelFunc
@@ -52,11 +58,14 @@ type refresher struct {
 
 func newRefresher(m *Middleware) *refresher {
 	stopped, stop := context.WithCancel(context.Background())
-	return &refresher{m: m, stopped: stopped, stop: stop}
+	f := &refresher{m: m, stopped: stopped, stop: stop}
+	f.unknown = newPublisher(f)
+	return f
 }
 
 func (f *refresher) close(ctx context.Context) (left int) {
-	left = f.underway.close(ctx)
+	left = f.underway.close(ctx) // first: one that fails may leave a token to publish
+	left += f.unknown.close(ctx)
 	f.stop()
 	return left
 }
@@ -66,11 +75,11 @@ func (f *refresher) close(ctx context.Context) (left int) {
 func (f *refresher) lease() time.Duration { return 2 * f.m.cfg.AuthTimeout }
 
 // due tells whether a credential is to be refreshed now.
-func (f *refresher) due(c *record.Credential) bool {
+func (f *refresher) due(c *record.Credential, now int64) bool {
 	if c.Token == "" || c.ExpiresAt == 0 {
 		return false
 	}
-	return f.m.now().UnixMilli() >= f.dueAt(c)
+	return now >= f.dueAt(c)
 }
 
 func (f *refresher) dueAt(c *record.Credential) int64 {
@@ -92,20 +101,25 @@ func (f *refresher) urgent(c *record.Credential) bool {
 	return f.m.now().UnixMilli() >= c.ExpiresAt-f.lead(c)/4
 }
 
+// expired tells whether a token is past its expiry by this process's clock.
+func (f *refresher) expired(c *record.Credential) bool {
+	return c.Token != "" && c.ExpiresAt != 0 && f.m.now().UnixMilli() >= c.ExpiresAt
+}
+
 // freshen refreshes the token of an open session where it is due, and waits for
 // it no longer than ctx. A refresh that brought no verdict leaves the token so
 // far in place.
-func (s *requestSession) freshen(ctx context.Context) {
+func (s *requestSession) freshen(ctx context.Context, now int64) {
 	snap := s.newest.Load()
 	if snap == nil {
 		return
 	}
 	m := s.m
-	if m.pastEnd(&snap.record) {
+	if m.pastEnd(&snap.record, now) {
 		s.close()
 		return
 	}
-	if !m.refresher.due(&snap.record.Credential) {
+	if !m.refresher.due(&snap.record.Credential, now) {
 		return
 	}
 	next, err := m.refresher.refresh(ctx, snap)
@@ -134,8 +148,9 @@ func (f *refresher) refresh(ctx context.Context, snap *snapshot) (*snapshot, err
 }
 
 // supersede returns snap with a newer credential than the one that ECGrid has
-// just refused. Where there is none, it ends the session. Its errors are those
-// of refresh.
+// just refused. Where there is none, it ends the session, but for a token that
+// has expired: that one is given a refresh, and the session goes on while ECGrid
+// gives no verdict. Its errors are those of refresh.
 func (f *refresher) supersede(ctx context.Context, snap *snapshot) (*snapshot, error) {
 	return f.flight(ctx, snap, goalSupersede)
 }
@@ -147,16 +162,11 @@ func (f *refresher) flight(ctx context.Context, snap *snapshot, goal goal) (*sna
 	// The session's key is a hash, so those of two users never meet.
 	key := fmt.Sprintf("%d %d %s", goal, snap.record.Generation, snap.keys.session())
 	done := f.flights.DoChan(key, func() (any, error) {
-		if newer, ok := f.unpublished.Load(snap.keys.session()); ok && newer.(*snapshot).record.Generation > snap.record.Generation {
-			return newer, nil
-		}
 		next, err := snap, error(nil)
 		finished := make(chan struct{})
 		taken := f.underway.start(maxRefreshes, func() {
 			defer close(finished)
-			a := newAttempt(snap, goal)
-			f.run(snap, &a)
-			next, err = f.outcome(snap, &a)
+			next, err = f.attempt(snap, goal)
 		})
 		if taken {
 			<-finished
@@ -179,9 +189,20 @@ func (f *refresher) flight(ctx context.Context, snap *snapshot, goal goal) (*sna
 	}
 }
 
+// attempt makes one for a session, from the newest that is known of it here.
+func (f *refresher) attempt(snap *snapshot, goal goal) (*snapshot, error) {
+	known := f.unknown.known(snap)
+	if known != snap && (goal == goalSupersede || !f.due(&known.record.Credential, f.m.now().UnixMilli())) {
+		return known, nil
+	}
+	a := newAttempt(known, goal)
+	f.run(known, &a)
+	return f.outcome(known, &a)
+}
+
 // run carries out what an attempt asks for until it is done.
 func (f *refresher) run(snap *snapshot, a *attempt) {
-	ctx, poll := f.stopped, firstPoll
+	ctx, poll, swaps := f.stopped, firstPoll, maxSwaps
 	var asked *Event
 	var proven time.Time // when the ledger last answered, by the monotonic clock
 	for a.todo != stepDone {
@@ -191,16 +212,32 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 		}
 		switch a.todo {
 		case stepLook:
-			found, err := f.m.ledger.lookEntry(ctx, &snap.keys)
+			found, err := f.look(ctx, snap)
+			if swaps <= 0 && err == nil {
+				// It answers, and cannot be written to.
+				found, err = entry{}, fmt.Errorf("%w: the entry cannot be changed", ErrLedgerUnavailable)
+				f.m.emit(ctx, Event{Kind: LedgerUnavailable, Session: f.m.describe(snap), Err: err})
+			}
 			proven = time.Now()
 			a.looked(found, err, f.sight(snap, a, &found))
 		case stepSwap:
 			stored, ok, err := f.m.ledger.swapEntry(ctx, &snap.keys, a.was, a.next, f.timeToLive(snap, a))
 			proven = time.Now()
+			if ok && a.purpose == toAbort {
+				// The backoff runs from here, not from the next request.
+				f.sights.stood(snap.keys.session(), stored)
+			}
+			swaps--
+			if err != nil {
+				swaps -= faultCost
+			}
 			a.swapped(stored, ok, err)
 		case stepAsk:
 			asked = &Event{}
 			a.answered(f.ask(ctx, snap, a, asked))
+			if a.was.state != entryRefreshing && a.fresh.Token == "" {
+				f.alone.mark(snap.keys.session())
+			}
 		case stepWait:
 			if !f.sleep(poll) {
 				a.finish(verdictKept)
@@ -214,6 +251,16 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 	if a.orphan.Token != "" {
 		f.revokeOrphan(snap, a.orphan)
 	}
+}
+
+// look asks the ledger about a session. One that has ended with all of its
+// user's is as good as ended by itself: no long request of it may go on.
+func (f *refresher) look(ctx context.Context, snap *snapshot) (entry, error) {
+	found, cutOff, err := f.m.ledger.look(ctx, &snap.keys)
+	if err == nil && cutOff > snap.record.CutOff {
+		found.state = entryEnded
+	}
+	return found, err
 }
 
 // tell emits what came of an attempt; asked is nil where ECGrid was not.
@@ -245,11 +292,14 @@ func (f *refresher) tell(snap *snapshot, a *attempt, asked *Event) {
 // sight is what time has to say of an entry.
 func (f *refresher) sight(snap *snapshot, a *attempt, found *entry) sight {
 	_, credential := a.counts(found)
+	now := f.m.now().UnixMilli()
+	over := f.m.pastEnd(&snap.record, now)
 	return sight{
-		due:    f.due(&credential) && !f.m.pastEnd(&snap.record),
-		urgent: f.urgent(&credential),
-		stood:  f.sights.stood(snap.keys.session(), found.stored),
-		lease:  f.lease(),
+		due:     f.due(&credential, now) && !over,
+		urgent:  f.urgent(&credential) && f.alone.since(snap.keys.session()) >= aloneEvery,
+		expired: a.goal == goalSupersede && f.expired(&credential) && !over,
+		stood:   f.sights.stood(snap.keys.session(), found.stored),
+		lease:   f.lease(),
 	}
 }
 
@@ -300,36 +350,9 @@ func (f *refresher) outcome(snap *snapshot, a *attempt) (*snapshot, error) {
 		return nil, fmt.Errorf("%w: the session may have a newer token", ErrLedgerUnavailable)
 	case verdictUnpublished:
 		next.record.Generation, next.record.Credential = a.generation+1, a.fresh
-		f.publishLater(snap, &next, *a)
+		f.unknown.later(snap, &next, *a)
 	}
 	return &next, nil
-}
-
-// publishLater tries to tell the ledger of next, whose token it does not know
-// yet. Meanwhile the cookie carries it, and this process.
-func (f *refresher) publishLater(snap, next *snapshot, a attempt) {
-	key := snap.keys.session()
-	f.unpublished.Store(key, next)
-	taken := f.underway.start(maxRefreshes, func() {
-		defer f.unpublished.CompareAndDelete(key, next)
-		for try := range maxUnanswered {
-			pause := min(firstRetryWait<<try, longestRetryWait)
-			if !f.sleep(pause/2 + rand.N(pause/2+1)) {
-				break
-			}
-			a.resume()
-			f.run(snap, &a)
-			if a.result != verdictUnpublished {
-				return
-			}
-		}
-		f.m.emit(f.stopped, Event{
-			Kind: LedgerUnavailable, Session: f.m.describe(snap), Err: fmt.Errorf("%w: a refreshed token was not published", ErrLedgerUnavailable),
-		})
-	})
-	if !taken {
-		f.unpublished.CompareAndDelete(key, next)
-	}
 }
 
 // revokeOrphan ends a token that came after the session's end, or after another

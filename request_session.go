@@ -3,6 +3,8 @@ package ecgridsession
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -11,20 +13,41 @@ import (
 )
 
 // requestSession is what one request knows of its session. It is the request's
-// context, so that opening a session costs one allocation and not three.
+// context, so that opening a session costs one allocation and not four.
 type requestSession struct {
 	context.Context
 	m *Middleware
+	// now is when a request with a cookie came, in ms. It is read once: that
+	// costs as much as looking up an entry.
+	now int64
 
-	carried  snapshot // what the cookie held, whether or not it opens a session
+	request *http.Request // what the handlers behind Wrap get
+
+	carried  *snapshot // what the cookie held, whether or not it opens a session
 	reading  reading
 	standing standing
 	fault    atomic.Pointer[error] // why nothing is known of the session, where that is so
+
+	reissued bool // Wrap has set the cookie anew
 
 	// newest is the session as this request sees it, nil for none. A long
 	// request outlives its token, and Login or Logout may run within it.
 	newest atomic.Pointer[snapshot]
 	ended  atomic.Bool // there was a session when the request began
+}
+
+// newRequestSession is one allocation. What holds a cookie is behind a pointer
+// all the same: fmt prints the fields of a context that is in a field itself,
+// as in %s of an *http.Request, but follows no further pointer.
+func newRequestSession(ctx context.Context, m *Middleware) *requestSession {
+	made := new(struct {
+		session requestSession
+		carried snapshot
+		request http.Request
+	})
+	s := &made.session
+	s.Context, s.m, s.carried, s.request = ctx, m, &made.carried, &made.request
+	return s
 }
 
 // snapshot is a session with one generation of its credential. It is immutable
@@ -62,8 +85,8 @@ func (s *requestSession) Value(key any) any {
 // String keeps a printed context from showing what is in it.
 func (s *requestSession) String() string { return "ecgridsession context" }
 
-// GoString is String.
-func (s *requestSession) GoString() string { return s.String() }
+// Format writes String for every verb: %d or %#v would print the fields.
+func (s *requestSession) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // sessionIn is the session that Wrap put into ctx, or nil.
 func (m *Middleware) sessionIn(ctx context.Context) *requestSession {
@@ -90,7 +113,7 @@ func (s *requestSession) endable() *snapshot {
 	if s.ended.Load() || s.reading != current && s.reading != outdated || s.standing == standingRejected {
 		return nil
 	}
-	return &s.carried
+	return s.carried
 }
 
 // open is the newest snapshot of an open session, or why there is none.
@@ -126,6 +149,12 @@ func (s *requestSession) close() {
 
 // replace makes snap the session of the rest of the request.
 func (s *requestSession) replace(snap *snapshot) { s.newest.Store(snap) }
+
+// outOfDate tells whether the cookie that the request brought is of an older
+// generation or key than the session's newest.
+func (s *requestSession) outOfDate(newest *snapshot) bool {
+	return newest.record.Generation != s.carried.record.Generation || s.reading == outdated
+}
 
 // with returns the session with the credential of its ledger entry, where that
 // is what counts: the credential is kept there, or is a newer one.

@@ -63,8 +63,10 @@ func (v *revocation) failedWith(err error) {
 	v.unanswered++
 }
 
+// exhausted tells whether no try is left. While the ledger has not confirmed the
+// end, that does not hang on ECGrid's answers.
 func (v *revocation) exhausted() bool {
-	return v.answered >= maxAnswered || v.unanswered >= maxUnanswered
+	return v.answered >= maxAnswered && v.unended == nil || v.unanswered >= maxUnanswered
 }
 
 // pause is how long to wait before the next try: none before the first.
@@ -87,7 +89,7 @@ type revoker struct {
 	m          *Middleware
 	requests   chan struct{}
 	background chan struct{}
-	pending    tasks
+	pending    tasks // those in the background, and the sign-outs under way
 
 	closing   chan struct{} // closed: no more waiting between tries
 	closeOnce sync.Once
@@ -184,20 +186,38 @@ func (v *revoker) try(job *revocation) (outcome LogoutOutcome, took time.Duratio
 	case <-v.stopped.Done():
 		return LogoutPending, 0, v.stopped.Err()
 	}
+	var ledgerErr error
 	if job.unended != nil {
-		ended, err := v.m.end(v.stopped, job.unended)
-		if err != nil {
-			return LogoutPending, 0, err
+		var ended ending
+		if ended, ledgerErr = v.m.end(v.stopped, job.unended); ledgerErr == nil {
+			job.unended = nil
 		}
 		if ended.won {
 			// Only now is it known what the newest credential was.
 			job.credential = credentialOf(ended.newest, job.session.UserID)
 		}
-		job.unended = nil
 	}
+	// The ledger may be down for long: what is known is revoked meanwhile.
+	outcome, took, err = v.tryRevoke(job)
+	if ledgerErr == nil {
+		return outcome, took, err
+	}
+	if outcome != LogoutPending {
+		job.credential = Credential{} // ECGrid is done with it; the ledger is not
+	}
+	return LogoutPending, took, errors.Join(ledgerErr, err)
+}
+
+var errTriesSpent = errors.New("ecgridsession: logout: ECGrid has been asked as often as it allows")
+
+// tryRevoke calls ECGrid, where there is something left to revoke.
+func (v *revoker) tryRevoke(job *revocation) (outcome LogoutOutcome, took time.Duration, err error) {
 	expired := !job.credential.ExpiresAt.IsZero() && v.m.now().After(job.credential.ExpiresAt.Add(clockSlack))
 	if job.credential.isZero() || expired {
 		return LogoutAlreadyInvalid, 0, nil
+	}
+	if job.answered >= maxAnswered {
+		return LogoutPending, 0, errTriesSpent
 	}
 	ctx, cancel := context.WithTimeout(v.stopped, v.m.cfg.AuthTimeout)
 	defer cancel()

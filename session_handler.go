@@ -18,10 +18,8 @@ func (m *Middleware) SessionHandler() http.Handler {
 			return
 		}
 		s := m.sessionFor(r)
-		if s.newest.Load() != nil {
-			// Not even for a newer token: a page that polls would keep an absent
-			// user signed in. The ledger knows the token.
-			takeBackCookie(w.Header(), m.cfg.CookieName)
+		if snap := s.newest.Load(); snap != nil {
+			m.undoReissue(w, r, s, snap)
 		}
 		if !varies(w.Header(), "Cookie") {
 			w.Header().Add("Vary", "Cookie")

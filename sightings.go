@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// maxSightings is when the table is looked through for what nobody asks about
-// any more.
-const maxSightings = 1024
+// leastSightings is how many there may be before the table is looked through
+// for what nobody asks about any more.
+const leastSightings = 1024
 
 // sightings remembers since when this process sees the same bytes in a ledger
 // entry, so that leases and backoff need no other clock than its own monotonic
 // one. Only entries that somebody waits for are in it. The zero value is ready.
 type sightings struct {
-	mu    sync.Mutex
-	since map[string]sighting
+	mu   sync.Mutex
+	seen map[string]sighting
+	full int // how many there are when it is looked through again
 }
 
 type sighting struct {
@@ -32,30 +33,53 @@ func (s *sightings) stood(key string, stored []byte) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if stored == nil {
-		delete(s.since, key)
+		delete(s.seen, key)
 		return 0
 	}
 	now, hash := time.Now(), maphash.Bytes(sightingSeed, stored)
-	seen, known := s.since[key]
-	if !known || seen.bytes != hash {
-		seen = sighting{bytes: hash, first: now}
+	sight, known := s.seen[key]
+	if !known || sight.bytes != hash {
+		sight = sighting{bytes: hash, first: now}
 	}
-	seen.last = now
-	if s.since == nil {
-		s.since = make(map[string]sighting)
+	sight.last = now
+	s.put(key, sight)
+	return now.Sub(sight.first)
+}
+
+// mark notes that something was seen to happen to a session.
+func (s *sightings) mark(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.put(key, sighting{first: now, last: now})
+}
+
+// since returns how long ago the session was marked; very long, where it never
+// was.
+func (s *sightings) since(key string) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.seen[key].first)
+}
+
+func (s *sightings) put(key string, sight sighting) {
+	if s.seen == nil {
+		s.seen = make(map[string]sighting)
 	}
-	if !known && len(s.since) >= maxSightings {
-		s.forget(now)
+	if len(s.seen) >= max(s.full, leastSightings) {
+		s.forget(sight.last)
+		// Twice what is in use, so that looking through costs each of them
+		// no more than a moment, however many they are.
+		s.full = 2 * len(s.seen)
 	}
-	s.since[key] = seen
-	return now.Sub(seen.first)
+	s.seen[key] = sight
 }
 
 // forget drops what has not been looked at for longer than any backoff.
 func (s *sightings) forget(now time.Time) {
-	for key, seen := range s.since {
-		if now.Sub(seen.last) > 2*longestBackoff {
-			delete(s.since, key)
+	for key, sight := range s.seen {
+		if now.Sub(sight.last) > 2*longestBackoff {
+			delete(s.seen, key)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -25,7 +27,8 @@ type CookieStore struct {
 	options  sessions.Options
 }
 
-// CookieStoreConfig says how a [CookieStore] seals and sets its cookies.
+// CookieStoreConfig says how a [CookieStore] seals and sets its cookies. It
+// redacts itself when printed, logged or marshalled.
 type CookieStoreConfig struct {
 	// Keys are 32 random bytes each: the first seals, all of them open.
 	// Required. They may be those of [Config.Keys]: what is sealed for one
@@ -46,11 +49,33 @@ type CookieStoreConfig struct {
 	ReadAlso []securecookie.Codec
 }
 
+// String gives of the keys only how many there are.
+func (c CookieStoreConfig) String() string {
+	return fmt.Sprintf("ecgridsession.CookieStoreConfig{Keys: [%d redacted], ReadAlso: %d codecs}",
+		len(c.Keys), len(c.ReadAlso))
+}
+
+// GoString is String.
+func (c CookieStoreConfig) GoString() string { return c.String() }
+
+// Format writes String for every verb.
+func (c CookieStoreConfig) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// LogValue implements [slog.LogValuer] with String.
+func (c CookieStoreConfig) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalText implements [encoding.TextMarshaler] with String, so JSON gets
+// the same as a string. It returns no error.
+func (c CookieStoreConfig) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // NewCookieStore returns a store for cfg, or every fault of it at once.
 func NewCookieStore(cfg CookieStoreConfig) (*CookieStore, error) {
 	var faults []error
 	for _, err := range seal.Check(cfg.Keys) {
 		faults = append(faults, fmt.Errorf("ecgridsession: CookieStoreConfig.Keys: %w", err))
+	}
+	if cfg.Options.MaxAge < 0 {
+		faults = append(faults, errors.New("ecgridsession: CookieStoreConfig.Options.MaxAge: must not be negative, which deletes"))
 	}
 	for i, codec := range cfg.ReadAlso {
 		if codec == nil {
@@ -117,6 +142,12 @@ func (s *CookieStore) New(r *http.Request, name string) (*sessions.Session, erro
 	return session, nil
 }
 
+// Format writes the same few words for every verb: some of them would print the
+// keys in the codecs of ReadAlso.
+func (s *CookieStore) Format(f fmt.State, _ rune) {
+	io.WriteString(f, "ecgridsession.CookieStore(redacted)")
+}
+
 func (s *CookieStore) decode(name, value string, dst any) error {
 	err := s.codec.Decode(name, value, dst)
 	for _, codec := range s.readAlso {
@@ -134,7 +165,8 @@ func (s *CookieStore) decode(name, value string, dst any) error {
 // Cache-Control: no-store and Vary: Cookie. Options.MaxAge below 0 deletes it:
 // the deletion carries no value. It returns [ErrSessionTooLarge] where name and
 // value together exceed 4096 bytes, and a [securecookie.Error] where a value
-// cannot be encoded; nothing is set then.
+// cannot be encoded, or another error where the name is not a cookie's; nothing
+// is set then.
 func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	options := session.Options
 	if options == nil {
@@ -143,7 +175,11 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 	}
 	name := session.Name()
 	if options.MaxAge < 0 {
-		setCookie(w.Header(), name, deletionCookie(name, options))
+		line := deletionCookie(name, options)
+		if line == "" {
+			return errNotACookieName
+		}
+		setCookie(w.Header(), name, line)
 		return nil
 	}
 	value, err := s.codec.Encode(name, session.Values)
@@ -156,11 +192,13 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 	}
 	line := cookieLine(name, value, options)
 	if line == "" {
-		return fmt.Errorf("ecgridsession: the session's name is not a cookie name")
+		return errNotACookieName
 	}
 	setCookie(w.Header(), name, line)
 	return nil
 }
+
+var errNotACookieName = errors.New("ecgridsession: the session's name is not a cookie name")
 
 // sealedCodec is the [securecookie.Codec] of a CookieStore: the time of
 // sealing, then the values in gob, sealed for the cookie's name.

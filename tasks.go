@@ -5,47 +5,59 @@ import (
 	"sync"
 )
 
-// tasks counts the goroutines that outlive the request that started them, so
-// that Close can wait for them. The zero value is ready.
+// tasks counts the goroutines that outlive the request that started them, and
+// who may yet start one, so that Close can wait for them. The zero value is
+// ready.
 type tasks struct {
 	mu      sync.Mutex
 	running int
-	closed  bool
-	drained chan struct{} // made by close, closed when none is running any more
+	held    int
+	over    bool          // close has returned
+	drained chan struct{} // made by close, closed when there is nobody to wait for
 }
 
-// start runs f in a goroutine and tells whether it did: not after close, and
-// not over limit at once.
+// start runs f in a goroutine and tells whether it did: not over limit at once,
+// and not after close has returned.
 func (t *tasks) start(limit int, f func()) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed || t.running >= limit {
+	if t.over || t.running >= limit {
 		return false
 	}
 	t.running++
 	go func() {
-		defer t.finish()
+		defer t.finish(&t.running)
 		f()
 	}()
 	return true
 }
 
-func (t *tasks) finish() {
+// hold makes close wait until release is called: for somebody who may yet start
+// one.
+func (t *tasks) hold() (release func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.running--
-	if t.running == 0 && t.drained != nil {
+	t.held++
+	return func() { t.finish(&t.held) }
+}
+
+// finish takes one off a count, and lets close return at the last.
+func (t *tasks) finish(count *int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*count--
+	if t.running+t.held == 0 && t.drained != nil {
 		close(t.drained)
-		t.drained = nil
+		t.drained, t.over = nil, true
 	}
 }
 
-// close lets none start any more and waits for those that run, or for ctx. It
+// close waits until nobody is left, or for ctx, and lets none start after it. It
 // returns how many are left.
 func (t *tasks) close(ctx context.Context) (left int) {
 	t.mu.Lock()
-	t.closed = true
-	if t.running == 0 {
+	if t.running+t.held == 0 {
+		t.over = true
 		t.mu.Unlock()
 		return 0
 	}
@@ -62,5 +74,6 @@ func (t *tasks) close(ctx context.Context) (left int) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.running
+	t.over = true
+	return t.running + t.held
 }

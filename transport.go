@@ -25,6 +25,9 @@ import (
 // session's credential is sent
 // once more where there is a newer one and the body can be had again; where
 // there is none, the session ends. The caller gets the answer whole.
+//
+// In a reverse proxy use httputil.ReverseProxy.Rewrite with SetURL:
+// NewSingleHostReverseProxy keeps the browser's Host, which is another origin's.
 func (m *Middleware) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -34,7 +37,9 @@ func (m *Middleware) Transport(base http.RoundTripper) http.RoundTripper {
 
 // Client returns an HTTP client on [Middleware.Transport] that follows redirects
 // within Config.Upstream only; any other is an error that wraps
-// [ErrOtherOrigin]. It has no timeout of its own: use the request's context.
+// [ErrOtherOrigin]. It has no timeout of its own: use the request's context. An
+// app that makes many calls at once builds its own on a base that keeps more
+// than the two idle connections to a host of http.DefaultTransport.
 func (m *Middleware) Client() *http.Client {
 	return &http.Client{
 		Transport: m.Transport(nil),
@@ -62,7 +67,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := t.base.RoundTrip(t.withCredential(req, credential))
+	resp, err := t.send(req, credential)
 	if err != nil || !ecgrid.Rejection(resp) {
 		return resp, err
 	}
@@ -75,7 +80,17 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	resp.Body.Close()
-	return t.base.RoundTrip(t.withCredential(again, newer))
+	return t.send(again, newer)
+}
+
+// send sends req with the credential. The answer names the request without it:
+// who logs an answer, or takes its request for another one, must not have it.
+func (t *transport) send(req *http.Request, c Credential) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(t.withCredential(req, c))
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
 }
 
 // replay is req once more, where its body can be had once more.
@@ -120,11 +135,14 @@ func (t *transport) withCredential(req *http.Request, c Credential) *http.Reques
 	if out.Header == nil {
 		out.Header = make(http.Header, 1)
 	}
-	if lines, set := out.Header["Cookie"]; set {
+	for name, lines := range req.Header {
+		if !strings.EqualFold(name, "Cookie") {
+			continue
+		}
 		if lines = withoutCookie(lines, t.m.cfg.CookieName); len(lines) > 0 {
-			out.Header["Cookie"] = lines
+			out.Header[name] = lines
 		} else {
-			delete(out.Header, "Cookie")
+			delete(out.Header, name)
 		}
 	}
 	c.auth().SetHeader(out.Header)

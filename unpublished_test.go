@@ -39,15 +39,6 @@ func (l *sometimesDown) CompareAndSwap(ctx context.Context, key string, old, nex
 	return l.Ledger.CompareAndSwap(ctx, key, old, next, ttl)
 }
 
-// inProcess calls ECGrid without a network, so that the clock of a bubble holds.
-type inProcess struct{ http.Handler }
-
-func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	p.ServeHTTP(w, r)
-	return w.Result(), nil
-}
-
 func TestATokenThatTheLedgerDoesNotKnowYetServesOlderCookiesToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := ecgridtest.NewAPI()
@@ -56,7 +47,7 @@ func TestATokenThatTheLedgerDoesNotKnowYetServesOlderCookiesToo(t *testing.T) {
 		key := randomKey(t)
 		replica := func() *ecgridsession.Middleware {
 			return newMiddleware(t, ecgridsession.Config{
-				Upstream: "http://localhost", Keys: [][]byte{key}, Ledger: ledger, BaseTransport: inProcess{api},
+				Upstream: "http://localhost", Keys: [][]byte{key}, Ledger: ledger, BaseTransport: handlerTransport{api},
 			})
 		}
 		m, other := replica(), replica()

@@ -1,8 +1,9 @@
 // Package ecgridtest is a fake ECGrid REST API, for the tests of apps that use
 // ecgridsession, and for running such an app without an ECGrid account.
 //
-// [NewServer] starts one for a test; [NewAPI] gives it as an [net/http.Handler]. Add the
-// users that the test needs, point the library at it, and sign a client in:
+// [NewServer] starts one for a test; [NewAPI] gives the same as a handler, without
+// a server. Add the users that the test needs, point the library at it, and sign
+// a client in:
 //
 //	func TestInboxShowsTheUsersParcels(t *testing.T) {
 //		ecgrid := ecgridtest.NewServer(t)

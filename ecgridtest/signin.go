@@ -54,16 +54,11 @@ func SignIn(t testing.TB, m *ecgridsession.Middleware, c *http.Client, appURL st
 	}
 
 	cookies := w.Result().Cookies()
-	if len(cookies) == 0 {
-		t.Fatalf("ecgridtest: SignIn: Start set no cookie")
-	}
 	c.Jar.SetCookies(app, cookies)
 	// A jar keeps cookies that it will never send, and says nothing.
 	sent := c.Jar.Cookies(app)
 	for _, cookie := range cookies {
 		switch {
-		case cookie.MaxAge < 0:
-			continue // a deletion
 		case slices.ContainsFunc(sent, func(s *http.Cookie) bool { return s.Name == cookie.Name }):
 			continue
 		case cookie.Secure && app.Scheme == "http":

@@ -219,7 +219,7 @@ func (t *text) writeTo(b *strings.Builder) {
 		}
 		for len(part) > 0 {
 			k := min(piece, len(part))
-			b.Write(base64.RawURLEncoding.AppendEncode(chars[:0], part[:k]))
+			b.Write(appendEncode(chars[:0], part[:k]))
 			part = part[k:]
 		}
 	}

@@ -1,0 +1,133 @@
+// Package ecgridsession is for web apps whose users sign in at the ECGrid REST
+// API. It keeps the user's token in an encrypted cookie, hands it to calls to
+// ECGrid, refreshes it before it expires, and ends it at sign-out: here, on
+// every copy of the cookie, and at ECGrid.
+//
+//	key, _ := base64.StdEncoding.DecodeString(os.Getenv("SESSION_KEY"))
+//	sessions, err := ecgridsession.New(ecgridsession.Config{Keys: [][]byte{key}})
+//	if err != nil {
+//		log.Fatal(err) // every fault of the Config, the key's among them
+//	}
+//	app := http.NewServeMux()
+//	app.Handle("/login", sessions.LoginHandler())
+//	app.Handle("/logout", sessions.LogoutHandler())
+//	app.Handle("/", sessions.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+//		url := "https://rest.ecgrid.io/v2/parcels/inbox-list"
+//		call, _ := http.NewRequestWithContext(r.Context(), "POST", url, nil)
+//		inbox, err := sessions.Client().Do(call) // with this user's token
+//		if err != nil {
+//			http.Error(w, "ECGrid cannot be reached.", http.StatusBadGateway)
+//			return
+//		}
+//		defer inbox.Body.Close()
+//		io.Copy(w, inbox.Body)
+//	})))
+//	log.Fatal(http.ListenAndServeTLS(":8443", "cert.pem", "key.pem", sessions.Wrap(app)))
+//
+// # Sessions
+//
+// [Middleware.Wrap] opens the session of each request, [Middleware.Require] lets
+// only signed-in requests through, and both hand the request on with a context
+// from which [Middleware.Session] and [Middleware.Transport] take what they need.
+// The ResponseWriter is the server's own. A session begins with
+// [Middleware.LoginHandler], [Middleware.Login], or [Middleware.Start] for a
+// credential that the app already has. It ends at sign-out, 30 minutes after the
+// last use, 8 hours after sign-in, or when ECGrid refuses its credential.
+//
+// The cookie holds the session. The [Ledger] holds what a cookie cannot know,
+// has the last word, and is asked once for each request that has a cookie.
+// [MemoryLedger], the default, is right for an app of one process; replicas need
+// one that they share. API keys are kept in the ledger and never in the cookie,
+// and so are tokens that are too long for it.
+//
+// A request whose session has ended is anonymous, not an error. Where the ledger
+// does not answer, a session with its token in the cookie goes on, since ECGrid
+// still refuses a token that was revoked; one whose credential is in the ledger
+// cannot, and gets [ErrLedgerUnavailable] and 503.
+//
+// # Refresh
+//
+// A token is refreshed 2 minutes before it expires, or when half of its life has
+// passed if that is later. ECGrid ends the old token when it gives a new one, so
+// there is one refresh for each session, however many requests ask and on
+// however many replicas: whoever claims it in the ledger makes the call, and the
+// others wait for the outcome. GET and HEAD refresh in Wrap, other methods when
+// the token is first asked for, so that a sign-out never waits.
+//
+// The new token stays in the ledger until it expires. A browser that missed the
+// new cookie, or sends an older one, goes on. A refresh to which ECGrid does not
+// answer, or answers 429 or 5xx, leaves the token so far in place and is tried
+// again with a growing pause. ECGrid's refusal ends the session. Should a call
+// through [Middleware.Transport] meet a token that has just been replaced, it is
+// sent once more with the new one, if its body can be had again.
+//
+// # Logout
+//
+// [Middleware.LogoutHandler] takes a POST from this site, or a click on this
+// site that Fetch Metadata proves; anything else changes nothing. First the
+// session ends in the ledger: from then on no copy of the cookie opens it, and
+// no request under way brings it back. Then the cookie is deleted, and the
+// token ended at ECGrid, within 3 seconds and even if the browser has gone. Where
+// ECGrid does not answer, that goes on in the background for a bounded number of
+// tries; [Middleware.Close] waits for them. A refresh that was under way revokes
+// what it brings. The user is signed out whatever ECGrid does;
+// [LogoutOutcome] says what it did.
+//
+// [Middleware.LogoutEverywhere] ends all sessions of the user.
+// [Middleware.EndWithSession] ends streams and WebSockets with their session.
+//
+// # Security
+//
+// The cookie is sealed with AES-256-GCM under keys that are derived from
+// Config.Keys, and bound to its name and to the upstream. It is "__Host-",
+// Secure, HttpOnly and SameSite=Lax. It has one spelling, and bytes that were not
+// sealed by us are anonymous. Values in the ledger are sealed too, and bound to
+// their place there. To rotate keys, add the new one last on every replica, then
+// put it first on every replica, and drop the old one when Lifetime has passed.
+//
+// The credential goes to Config.Upstream only: [Middleware.Transport] refuses
+// to send a request elsewhere, and [Middleware.Client] to follow a redirect
+// there. [Credential], [Config] and whatever holds them print, log and marshal
+// redacted. No error, log line, [Event] or page holds anything that ECGrid sent
+// but numbers and documented codes.
+//
+// Sign-in and sign-out are refused to pages of other sites. Targets of return_to
+// are paths on this site. X-Forwarded headers are not read. What is behind
+// Require, and each answer that sets the cookie, is sent with Cache-Control:
+// no-store.
+//
+// Not covered: forged requests to the app's own handlers, for which there is
+// [net/http.CrossOriginProtection]; scripts that run in the app's pages, which
+// can use the session though not read it; a cookie that is stolen from the
+// browser, which works until its session ends; guessed passwords, which ECGrid
+// has to limit.
+//
+// # Limits
+//
+// A token that ECGrid gave in an answer that never arrived, or to a process that
+// was killed before it could publish it, is unknown here and lives until it
+// expires. So does one whose revocation was given up, or was still to be tried
+// when the process died; an [Event] tells of the former.
+//
+// With MemoryLedger a restart forgets which sessions have ended: a copy of the
+// cookie of one opens pages again, until ECGrid answers 401 to the first call
+// with its token. Sessions whose credential was in the ledger end. A shared
+// ledger that loses its data is the same.
+//
+// Idleness is known to the cookie alone, so one that comes back too late is
+// anonymous but revokes nothing: it may be an old copy of one in use. The cookie
+// is set anew when a tenth of the idle limit has passed, so a session may end by
+// as much earlier than the limit says.
+//
+// ECGrid ends no API key at sign-out, and resets a user's tokens for some
+// authLevels only: where it refuses, LogoutEverywhere ends every session of this
+// app, and at ECGrid the token at hand.
+//
+// One key may seal 2^32 values, since AES-GCM's nonces are random (NIST SP
+// 800-38D, 8.3). A cookie is sealed at sign-in, at each refresh, and every 3
+// minutes of use by default, with which a thousand users who never rest reach
+// the bound in 24 years. Once a year is often enough to rotate.
+//
+// Tokens and keys are at most 16 KiB long. Of several ECGrids, each takes a
+// Middleware of its own.
+package ecgridsession
