@@ -5,6 +5,7 @@ package replicas_test
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -258,6 +259,37 @@ func TestAFullServerThatDoesNotEvictSignsOutByECGridsWord(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, copied.get(s.b.url+"/inbox").status)
 	require.NoError(t, s.store().ConfigSet(ctx, "maxmemory", "0").Err())
 	assert.Eventually(t, func() bool { return !copied.copied().signedIn(s.b) }, patience, 100*time.Millisecond)
+}
+
+func TestAServerThatRefusesWritesKeepsNobodyFromATokenThatIsDue(t *testing.T) {
+	// A full one, or a replica that has not been promoted yet: it answers reads.
+	s := newSite(t)
+	u := dueSession(s, 1)
+	ctx := context.Background()
+	require.NoError(t, s.store().ConfigSet(ctx, "maxmemory", "1").Err())
+	before := commands(t, s)
+	got := u.get(s.a.url + "/inbox")
+	require.NoError(t, got.err)
+	assert.Equal(t, http.StatusOK, got.status, got.body)
+	s.a.tellsOf(1, "ledger-unavailable")
+	assert.Less(t, commands(t, s)-before, 100, "it is asked over and over")
+
+	require.NoError(t, s.store().ConfigSet(ctx, "maxmemory", "0").Err())
+	require.Eventually(t, func() bool {
+		got := u.get(s.a.url + "/inbox")
+		assert.Equal(t, http.StatusOK, got.status, got.body)
+		return len(s.keysOf("s")) == 1
+	}, patience, 50*time.Millisecond, "the token is not refreshed when the server is sound again")
+	assert.Equal(t, http.StatusOK, u.get(s.b.url+"/inbox").status)
+	assert.Equal(t, 1, s.grid.live(1))
+}
+
+// commands is how many commands the server has processed.
+func commands(t *testing.T, s *site) int {
+	t.Helper()
+	n, err := strconv.Atoi(s.store().InfoMap(context.Background(), "stats").Item("Stats", "total_commands_processed"))
+	require.NoError(t, err)
+	return n
 }
 
 func TestAServerWithALogOfItsWritesKeepsWhatWasEnded(t *testing.T) {
