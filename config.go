@@ -108,7 +108,8 @@ type Config struct {
 	// is not done by then goes on in the background. Default 3 seconds.
 	LogoutTimeout time.Duration
 
-	// LedgerTimeout bounds one call of the Ledger. Default 200 milliseconds.
+	// LedgerTimeout bounds one call of the Ledger. Default 200 milliseconds. A
+	// client with timeouts of its own, as of Redis, needs longer ones for more.
 	LedgerTimeout time.Duration
 
 	// ErrorHandler answers where a handler of this package cannot do what was
