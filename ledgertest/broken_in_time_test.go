@@ -99,7 +99,7 @@ var brokenInTime = []brokenLedger{
 			if err != nil || (values[0] == nil) != (old == nil) || !bytes.Equal(values[0], old) {
 				return false, err
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			for {
 				values, _ := l.Load(ctx, key)
 				if swapped, err := l.CompareAndSwap(ctx, key, values[0], next, ttl); swapped || err != nil {
@@ -135,7 +135,7 @@ var brokenInTime = []brokenLedger{
 				return false, err
 			}
 			if string(next) != "ended" {
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			}
 			for {
 				values, _ := l.Load(ctx, key)
@@ -172,7 +172,7 @@ var brokenInTime = []brokenLedger{
 			mu.Lock()
 			last = key
 			mu.Unlock()
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			mu.Lock()
 			key = last // a field where a variable should be
 			mu.Unlock()

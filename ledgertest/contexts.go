@@ -105,7 +105,7 @@ func cancelledMidway(l ecgridsession.Ledger) error {
 			case swapErr == nil && !swapped:
 				return fmt.Errorf("CompareAndSwap refuses the present value %s when it is cancelled midway", show(present))
 			case swapErr == nil && !isNext, swapErr != nil && !isNext && !isPresent:
-				return fmt.Errorf("Load gives %s after a swap of %s for %s that was cancelled midway", show(got), show(present), show(next))
+				return fmt.Errorf("a Load gives %s after a swap of %s for %s that was cancelled midway", show(got), show(present), show(next))
 			}
 			present = got
 			if swapErr != nil {

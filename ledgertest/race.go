@@ -180,14 +180,14 @@ func neverBack(l ecgridsession.Ledger) error {
 			case err != nil:
 				return err
 			case len(got) < 8:
-				return fmt.Errorf("Load gives %s while the value is replaced", show(got))
+				return fmt.Errorf("a Load gives %s while the value is replaced", show(got))
 			}
 			n := numberIn(got[:8])
 			switch {
 			case n > last || !bytes.Equal(got, valueOf(n)):
-				return fmt.Errorf("Load gives a mixture of two values: %s", show(got))
+				return fmt.Errorf("a Load gives a mixture of two values: %s", show(got))
 			case n < least:
-				return fmt.Errorf("Load gives value %d after %d was there", n, least)
+				return fmt.Errorf("a Load gives value %d after %d was there", n, least)
 			}
 			seen = n
 			time.Sleep(100 * time.Microsecond)

@@ -39,14 +39,14 @@ func inOrder(l ecgridsession.Ledger) error {
 		got, err := l.Load(ctx, keys[:count]...)
 		cancel()
 		if err != nil {
-			return fmt.Errorf("Load of %d keys: %w", count, err)
+			return fmt.Errorf("a Load of %d keys: %w", count, err)
 		}
 		if len(got) != count {
-			return fmt.Errorf("Load of %d keys gives %d values", count, len(got))
+			return fmt.Errorf("a Load of %d keys gives %d values", count, len(got))
 		}
 		for i := range got {
 			if (got[i] == nil) != (want[i] == nil) || !bytes.Equal(got[i], want[i]) {
-				return fmt.Errorf("Load of %d keys gives %s at %d, want %s", count, show(got[i]), i, show(want[i]))
+				return fmt.Errorf("a Load of %d keys gives %s at %d, want %s", count, show(got[i]), i, show(want[i]))
 			}
 		}
 	}
