@@ -213,3 +213,21 @@ func TestAnEndedSessionsCookieIsDeletedWhereItCannotHitANewerOne(t *testing.T) {
 		}
 	})
 }
+
+func TestOfTwoSignInsInOneRequestTheFirstIsRevoked(t *testing.T) {
+	s := newSite(t)
+	s.mux.HandleFunc("POST /two", func(w http.ResponseWriter, r *http.Request) {
+		for range 2 {
+			_, err := s.m.Login(w, r, demo.Login, demo.Password)
+			assert.NoError(t, err)
+		}
+	})
+	s.grid.SetTokenTTL(24 * time.Hour)
+	clock := s.clockOf()
+	b := s.browser().signIn()
+	require.Equal(t, 1, s.grid.LiveTokens(demo.ID))
+	clock.advance(31 * time.Minute) // the cookie it comes with is idle
+	b.post("/two", nil)
+	require.NoError(t, s.m.Close(t.Context()))
+	assert.Equal(t, 2, s.grid.LiveTokens(demo.ID), "the idle one, which is left alone, and the last")
+}

@@ -32,7 +32,7 @@ type Config struct {
 	// Keys are 32 random bytes each. The first seals, all of them open.
 	// Required, and the same in every replica. To rotate: add the new key last
 	// everywhere, then put it first everywhere, and drop the old one when
-	// Lifetime has passed.
+	// Lifetime and 5 minutes have passed, as long as the ledger's entries live.
 	Keys [][]byte
 
 	// Store keeps the session, as one sealed value, in any gorilla store.

@@ -83,7 +83,8 @@
 // Secure, HttpOnly and SameSite=Lax. It has one spelling, and bytes that were not
 // sealed by us are anonymous. Values in the ledger are sealed too, and bound to
 // their place there. To rotate keys, add the new one last on every replica, then
-// put it first on every replica, and drop the old one when Lifetime has passed.
+// put it first on every replica, and drop the old one when Lifetime and 5 minutes
+// have passed.
 //
 // The credential goes to Config.Upstream only: [Middleware.Transport] refuses
 // to send a request elsewhere, and [Middleware.Client] to follow a redirect
@@ -127,6 +128,10 @@
 // 800-38D, 8.3). A cookie is sealed at sign-in, at each refresh, and every 3
 // minutes of use by default, with which a thousand users who never rest reach
 // the bound in 24 years. Once a year is often enough to rotate.
+//
+// An answer that was under way, such as a long poll's, while the user signed out
+// and in again may bring the older session's cookie last, and the user signs in
+// once more. It takes the first answer after a tenth of the idle limit to do so.
 //
 // Tokens and keys are at most 16 KiB long. Of several ECGrids, each takes a
 // Middleware of its own.

@@ -59,7 +59,10 @@ var errNotAccepted = errors.New("not accepted")
 // signInError is upstreamError for a sign-in.
 func signInError(call string, err error) error {
 	var failure *ecgrid.Error
-	if errors.As(err, &failure) && (failure.Rejected() || !failure.Retryable() && failure.Code != "") {
+	if errors.As(err, &failure) && failure.Oversized() {
+		return fmt.Errorf("%w: %w", ErrSessionTooLarge, upstreamError(call, err))
+	}
+	if failure != nil && (failure.Rejected() || !failure.Retryable() && failure.Code != "") {
 		return fmt.Errorf("%w: %w", upstreamError(call, err), errNotAccepted)
 	}
 	return upstreamError(call, err)

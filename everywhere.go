@@ -6,15 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-
-	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 )
 
 // LogoutEverywhere ends all sessions of the request's user: here by the cut-off
 // number in the ledger, at ECGrid by resetting the user, and the request's own
-// as [Middleware.Logout] does. Where ECGrid refuses the reset, for lack of
-// authLevel, only the request's own token is ended there, and the outcome is
-// [LogoutRefused]; no session of this app opens all the same.
+// as [Middleware.Logout] does, all of it within Config.LogoutTimeout. Where
+// ECGrid refuses the reset, for lack of authLevel or since the token has
+// expired, or does not answer, only the request's own token is ended there, and
+// the outcome is [LogoutRefused] at best; no session of this app opens all the
+// same. A failed reset is an [Event] of RevocationGaveUp and is not tried again:
+// it would end a sign-in that came meanwhile.
 //
 // A request without an open session ends no other: it is signed out alone. The
 // only error is [ErrLogoutUnconfirmed].
@@ -23,45 +24,57 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 	if err != nil {
 		return m.Logout(w, r)
 	}
+	defer m.revoker.pending.hold()()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), m.cfg.LogoutTimeout)
+	defer cancel()
 	// The cut-off first: a sign-out that stops half-way must leave nothing open.
-	_, cutErr := m.raiseCutOff(r.Context(), &snap.keys, snap.record.CutOff)
-	outcome, err := m.logout(w, r, m.revoker.revokeEverywhere)
+	_, raised, cutErr := m.raiseCutOff(ctx, &snap.keys, snap.record.CutOff)
+	if cutErr == nil && !raised {
+		return m.Logout(w, r) // another request has just done all of it
+	}
 	if cutErr != nil {
-		m.emit(r.Context(), Event{Kind: LedgerUnavailable, Session: m.describe(snap), Err: cutErr})
-		if err == nil {
-			err = fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, cutErr)
+		m.emit(ctx, Event{Kind: LedgerUnavailable, Session: m.describe(snap), Err: cutErr})
+	}
+	// Before the logout, which ends the credential that it takes.
+	resetErr := m.resetUser(ctx, snap)
+	if resetErr != nil {
+		m.emit(ctx, Event{Kind: RevocationGaveUp, Session: m.describe(snap), Outcome: LogoutRefused, Err: resetErr})
+	}
+	judge := func(o LogoutOutcome) LogoutOutcome {
+		switch {
+		case o == LogoutPending:
+			return o
+		case resetErr != nil:
+			return LogoutRefused
+		default:
+			return LogoutConfirmed // the reset has ended the token already
 		}
 	}
-	return outcome, err
+	outcome, err := m.logout(ctx, w, r, judge)
+	if err == nil && cutErr != nil {
+		err = fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, cutErr)
+	}
+	return judge(outcome), err
+}
+
+// resetUser has ECGrid end all tokens of the session's user.
+func (m *Middleware) resetUser(ctx context.Context, snap *snapshot) error {
+	c := credentialOf(snap.record.Credential, snap.record.UserID)
+	_, err := m.revoker.inRequest(ctx, func() (LogoutOutcome, error) {
+		if err := m.ecgrid.ResetUser(ctx, c.auth(), c.UserID); err != nil {
+			return LogoutRefused, upstreamError("reset", err)
+		}
+		return LogoutConfirmed, nil
+	})
+	return err
 }
 
 // LogoutEverywhereHandler is [Middleware.LogoutHandler] for
-// [Middleware.LogoutEverywhere]: the same answers, and a page that says what the
-// button does.
+// [Middleware.LogoutEverywhere]: the same answers, but that GET always shows the
+// page, which says what the button does: no link ends the sessions of every
+// device.
 func (m *Middleware) LogoutEverywhereHandler() http.Handler {
-	return m.logoutHandler(pageSignOutEverywhere, m.LogoutEverywhere)
-}
-
-// revokeEverywhere ends all tokens of the user, then c, which a reset does not
-// end where it is an API key's.
-func (v *revoker) revokeEverywhere(ctx context.Context, c Credential) (LogoutOutcome, error) {
-	resetErr := v.m.ecgrid.ResetUser(ctx, c.auth(), c.UserID)
-	var failure *ecgrid.Error
-	if resetErr != nil && (!errors.As(resetErr, &failure) || failure.Retryable()) {
-		// Not the logout yet: the credential is needed for the next try.
-		return LogoutPending, upstreamError("reset", resetErr)
-	}
-	outcome, err := v.revoke(ctx, c)
-	switch {
-	case outcome == LogoutPending:
-		return outcome, err
-	case resetErr != nil:
-		return LogoutRefused, upstreamError("reset", resetErr)
-	case err == nil:
-		return LogoutConfirmed, nil // the reset has ended the token already
-	default:
-		return outcome, err
-	}
+	return m.logoutHandler(pageSignOutEverywhere, m.LogoutEverywhere, func(*http.Request) bool { return false })
 }
 
 // cutOffAtSignIn is the number that a new session must have so as not to count
@@ -70,7 +83,7 @@ func (v *revoker) revokeEverywhere(ctx context.Context, c Credential) (LogoutOut
 func (m *Middleware) cutOffAtSignIn(ctx context.Context, keys *sessionKeys) (uint64, error) {
 	number, _, err := m.lookCutOff(ctx, keys)
 	if errors.Is(err, errEntryUnreadable) {
-		return m.raiseCutOff(ctx, keys, 0)
+		number, _, err = m.raiseCutOff(ctx, keys, 0)
 	}
 	return number, err
 }
@@ -86,12 +99,16 @@ func (m *Middleware) lookCutOff(ctx context.Context, keys *sessionKeys) (number 
 
 // raiseCutOff ends every session of the user that has started so far, on any
 // replica and by any clock: the new number is higher than that of each of them,
-// own among them.
-func (m *Middleware) raiseCutOff(ctx context.Context, keys *sessionKeys, own uint64) (uint64, error) {
+// own among them. Where it is higher than own already, nothing is raised.
+func (m *Middleware) raiseCutOff(ctx context.Context, keys *sessionKeys, own uint64) (next uint64, raised bool, err error) {
 	for range maxSwaps {
 		number, stored, err := m.lookCutOff(ctx, keys)
-		if err != nil && !errors.Is(err, errEntryUnreadable) {
-			return 0, err
+		switch {
+		case errors.Is(err, errEntryUnreadable): // replaced below
+		case err != nil:
+			return 0, false, err
+		case number > own:
+			return number, false, nil
 		}
 		next := max(uint64(m.now().UnixMilli()), number+1, own+1)
 		// Until the last of them would have ended by itself.
@@ -99,12 +116,12 @@ func (m *Middleware) raiseCutOff(ctx context.Context, keys *sessionKeys, own uin
 		plain := binary.BigEndian.AppendUint64(nil, next)
 		_, swapped, err := m.ledger.swap(ctx, keys.user(), stored, plain, ttl)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if swapped {
 			m.streams.end(keys.user())
-			return next, nil
+			return next, true, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: the cut-off kept changing", ErrLedgerUnavailable)
+	return 0, false, fmt.Errorf("%w: the cut-off kept changing", ErrLedgerUnavailable)
 }

@@ -20,14 +20,18 @@ const maxLoginBody = 64 << 10
 // the request comes from this site; [Middleware.LoginHandler] does both.
 //
 // The errors wrap an [UpstreamError] where ECGrid refused or did not answer
-// within Config.AuthTimeout, [ErrSessionTooLarge] or [ErrLedgerUnavailable]. No
-// cookie is set then, and the session that was there goes on.
+// within Config.AuthTimeout, [ErrSessionTooLarge] or [ErrLedgerUnavailable], or
+// the error of a request that was cancelled. No cookie is set then, the session
+// that was there goes on, and a token that has come is revoked.
 func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, password string) (Session, error) {
 	if err := m.mayStart(r); err != nil {
 		return Session{}, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), m.cfg.AuthTimeout)
+	// To the end though the browser hangs up: a token that comes then must not
+	// be left alive.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), m.cfg.AuthTimeout)
 	defer cancel()
+	defer m.revoker.pending.hold()()
 	grant, err := m.ecgrid.Login(ctx, login, password)
 	if err != nil {
 		return Session{}, signInError("login", err)
@@ -38,7 +42,10 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 		ExpiresAt:    grant.ExpiresAt,
 		UserID:       grant.UserID,
 	}
-	session, err := m.begin(w, r, newSession{credential: c, login: login})
+	var session Session
+	if err = r.Context().Err(); err == nil {
+		session, err = m.begin(w, r, newSession{credential: c, login: login})
+	}
 	if err != nil {
 		// Nobody will ever hold this token.
 		m.revoker.later(revocation{session: Session{UserID: c.UserID, Login: login}, credential: c})
@@ -192,6 +199,8 @@ func (m *Middleware) signInFailed(w http.ResponseWriter, r *http.Request, form s
 			problem = "This API key is not valid."
 		}
 		m.refuseSignIn(w, r, http.StatusUnauthorized, form, problem)
+	case errors.Is(err, ErrSessionTooLarge):
+		m.fail(w, r, http.StatusBadRequest, err)
 	case errors.As(err, &upstream):
 		m.cfg.Logger.WarnContext(r.Context(), "ecgridsession: sign-in failed", "error", err)
 		setRetryAfter(w, orDefault(upstream.RetryAfter, 5*time.Second))
@@ -199,8 +208,6 @@ func (m *Middleware) signInFailed(w http.ResponseWriter, r *http.Request, form s
 	case errors.Is(err, ErrLedgerUnavailable):
 		retryLater(w)
 		m.postponeSignIn(w, r, form, err)
-	case errors.Is(err, ErrSessionTooLarge):
-		m.fail(w, r, http.StatusBadRequest, err)
 	case form.apiKey != "" && (Credential{APIKey: form.apiKey}).validate() != nil:
 		m.refuseSignIn(w, r, http.StatusUnauthorized, form, "This API key is not valid.")
 	default:

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 )
 
 // LogoutOutcome is what became of the session at ECGrid. The user is signed out
@@ -52,17 +54,21 @@ func (o LogoutOutcome) String() string {
 // The user is signed out whatever ECGrid does. The only error is
 // [ErrLogoutUnconfirmed], with the cookie deleted all the same. Of several
 // requests that end one session at once, one gets its outcome and the others
-// [LogoutNone]. Works inside and outside of [Middleware.Wrap].
+// [LogoutNone]. Works inside and outside of [Middleware.Wrap]; outside, it knows the
+// request's cookie, but not of a Login in the same request.
 func (m *Middleware) Logout(w http.ResponseWriter, r *http.Request) (LogoutOutcome, error) {
-	return m.logout(w, r, m.revoker.revoke)
+	// The browser may hang up; the session ends all the same.
+	return m.logout(context.WithoutCancel(r.Context()), w, r, func(o LogoutOutcome) LogoutOutcome { return o })
 }
 
-func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revokeFunc) (LogoutOutcome, error) {
+// logout is Logout within ctx. What became of the token at ECGrid, judge turns
+// into the outcome.
+func (m *Middleware) logout(
+	ctx context.Context, w http.ResponseWriter, r *http.Request, judge func(LogoutOutcome) LogoutOutcome,
+) (LogoutOutcome, error) {
 	noStore(w)
 	// Until it is known whether anything is left for the background, Close waits.
 	defer m.revoker.pending.hold()()
-	// The browser may hang up; the session ends all the same.
-	ctx := context.WithoutCancel(r.Context())
 	s := m.sessionFor(r)
 	snap := s.endable()
 	if snap == nil {
@@ -74,7 +80,9 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revok
 	}
 
 	// First the ledger: from here on no copy of the cookie opens the session.
+	snap = m.refresher.unknown.known(snap)
 	ended, ledgerErr := m.end(ctx, snap)
+	m.streams.end(snap.keys.session()) // also where the ledger is down
 	s.close()
 	m.deleteCookie(w, r)
 	if ledgerErr == nil && !ended.won {
@@ -82,7 +90,7 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revok
 	}
 
 	event := Event{Kind: LoggedOut, Session: m.describe(snap), Err: ledgerErr}
-	job := revocation{session: event.Session, credential: credentialOf(ended.newest, event.Session.UserID), revoke: revoke}
+	job := revocation{session: event.Session, credential: credentialOf(ended.newest, event.Session.UserID)}
 	switch {
 	case ended.refreshing, job.credential.isZero():
 		// Its holder revokes what the refresh brings; waiting for that would
@@ -92,7 +100,7 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revok
 	default:
 		began := m.now()
 		var err error
-		event.Outcome, err = m.revokeInTime(ctx, revoke, job.credential)
+		event.Outcome, err = m.revokeInTime(ctx, job.credential)
 		event.Duration = m.now().Sub(began)
 		job.failedWith(err)
 		event.Err = errors.Join(ledgerErr, err)
@@ -114,15 +122,16 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request, revoke revok
 		job.credential = Credential{} // ECGrid is done with it; the ledger is not
 		m.revoker.later(job)
 	}
+	event.Outcome = judge(event.Outcome)
 	m.emit(ctx, event)
 	return event.Outcome, err
 }
 
 // revokeInTime calls ECGrid within what a user is made to wait.
-func (m *Middleware) revokeInTime(ctx context.Context, revoke revokeFunc, c Credential) (LogoutOutcome, error) {
+func (m *Middleware) revokeInTime(ctx context.Context, c Credential) (LogoutOutcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.LogoutTimeout)
 	defer cancel()
-	return m.revoker.inRequest(ctx, revoke, c)
+	return m.revoker.inRequest(ctx, func() (LogoutOutcome, error) { return m.revoker.revoke(ctx, c) })
 }
 
 // LogoutHandler is the sign-out route. POST signs out and answers 303 to
@@ -131,10 +140,19 @@ func (m *Middleware) revokeInTime(ctx context.Context, revoke revokeFunc, c Cred
 // shows a page with a button and changes nothing, as HEAD does. A request from
 // another site is refused with 403, any other method with 405, and neither
 // touches the cookie. Works inside and outside of [Middleware.Wrap].
-func (m *Middleware) LogoutHandler() http.Handler { return m.logoutHandler(pageSignOut, m.Logout) }
+//
+// Mount it at Config.LogoutURL: a GET at any other path never signs out, since
+// return_to could lead there.
+func (m *Middleware) LogoutHandler() http.Handler {
+	return m.logoutHandler(pageSignOut, m.Logout, func(r *http.Request) bool {
+		return isClick(r) && localpath.SamePath(r.RequestURI, m.cfg.LogoutURL)
+	})
+}
 
 func (m *Middleware) logoutHandler(
-	page string, logout func(http.ResponseWriter, *http.Request) (LogoutOutcome, error),
+	page string,
+	logout func(http.ResponseWriter, *http.Request) (LogoutOutcome, error),
+	clicked func(*http.Request) bool, // a GET that signs out
 ) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		noStore(w)
@@ -147,7 +165,7 @@ func (m *Middleware) logoutHandler(
 				return
 			}
 		case http.MethodGet, http.MethodHead:
-			if !isClick(r) {
+			if !clicked(r) {
 				m.renderPage(w, r, http.StatusOK, page, pageData{})
 				return
 			}

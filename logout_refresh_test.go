@@ -189,3 +189,15 @@ func TestCloseDuringASignOutReportsWhatIsLeft(t *testing.T) {
 		assert.Contains(t, err.Error(), "1 revocations")
 	})
 }
+
+func TestSigningOutRevokesTheTokenThatOnlyThisProcessKnows(t *testing.T) {
+	inTimeBubble(t, func(t *testing.T, c *cluster, r *replica) {
+		v := r.signIn(demo)
+		time.Sleep(untilUrgent)
+		c.ledger.refuseAll()
+		v.token(r) // refreshes, with nobody to tell of it
+		require.Equal(t, 1, c.refreshes())
+		v.post(r, "/logout")
+		assert.Zero(t, c.api.LiveTokens(demo.ID))
+	})
+}

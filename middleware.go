@@ -104,8 +104,9 @@ func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.R
 
 // Require lets only signed-in requests through to next, wrapping it where the
 // app has not. A browser that navigates is sent to Config.LoginURL with the
-// page it wanted as return_to; anything else is answered 401 in JSON, and 503
-// with Retry-After where the ledger cannot say whether the session is open.
+// page it wanted as return_to; anything else is answered 401, in JSON but for a
+// browser's form, and 503 with Retry-After where the ledger cannot say whether
+// the session is open.
 // Whatever it guards is sent with Cache-Control: no-store, so that Back shows
 // nothing after sign-out.
 func (m *Middleware) Require(next http.Handler) http.Handler {

@@ -33,15 +33,11 @@ const (
 	longestRetryWait = time.Minute
 )
 
-// revokeFunc ends a credential at ECGrid.
-type revokeFunc func(ctx context.Context, c Credential) (LogoutOutcome, error)
-
 // revocation is one session to be ended that a request could not, or did not
 // wait to, end for good.
 type revocation struct {
 	session    Session
 	credential Credential // zero: ECGrid is done with it
-	revoke     revokeFunc // nil: the plain logout
 	unended    *snapshot  // not nil: the ledger has not confirmed the end either
 
 	answered, unanswered int           // failed tries so far
@@ -125,12 +121,12 @@ func (v *revoker) revoke(ctx context.Context, c Credential) (LogoutOutcome, erro
 	}
 }
 
-// inRequest revokes while a user waits, within ctx.
-func (v *revoker) inRequest(ctx context.Context, revoke revokeFunc, c Credential) (LogoutOutcome, error) {
+// inRequest makes a call while a user waits, within ctx.
+func (v *revoker) inRequest(ctx context.Context, call func() (LogoutOutcome, error)) (LogoutOutcome, error) {
 	select {
 	case v.requests <- struct{}{}:
 		defer func() { <-v.requests }()
-		return revoke(ctx, c)
+		return call()
 	case <-ctx.Done():
 		return LogoutPending, fmt.Errorf("ecgridsession: logout: too many calls under way: %w", ctx.Err())
 	}
@@ -138,9 +134,6 @@ func (v *revoker) inRequest(ctx context.Context, revoke revokeFunc, c Credential
 
 // later takes over a revocation. It returns at once.
 func (v *revoker) later(job revocation) {
-	if job.revoke == nil {
-		job.revoke = v.revoke
-	}
 	if !v.pending.start(maxPendingRevocations, func() { v.run(job) }) {
 		v.gaveUp(job, errors.New("ecgridsession: revocation not taken: too many are pending, or the middleware is closed"))
 	}
@@ -222,7 +215,7 @@ func (v *revoker) tryRevoke(job *revocation) (outcome LogoutOutcome, took time.D
 	ctx, cancel := context.WithTimeout(v.stopped, v.m.cfg.AuthTimeout)
 	defer cancel()
 	began := v.m.now()
-	outcome, err = job.revoke(ctx, job.credential)
+	outcome, err = v.revoke(ctx, job.credential)
 	return outcome, v.m.now().Sub(began), err
 }
 

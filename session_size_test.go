@@ -149,3 +149,12 @@ func TestASessionThatFitsNowhereIsRefusedWithoutACookie(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, got.StatusCode)
 	assert.Empty(t, got.sessionCookies())
 }
+
+func TestATokenFromLoginThatIsOverTheLimitIsTooLarge(t *testing.T) {
+	s := newSite(t)
+	s.grid.SetTokenSize(17 << 10)
+	w := httptest.NewRecorder()
+	_, err := s.m.Login(w, httptest.NewRequest(http.MethodPost, "/login", nil), demo.Login, demo.Password)
+	require.ErrorIs(t, err, ecgridsession.ErrSessionTooLarge)
+	assert.Empty(t, w.Header()["Set-Cookie"])
+}

@@ -113,7 +113,7 @@ func (m *Middleware) keep(ctx context.Context, w http.ResponseWriter, r *http.Re
 // use elsewhere, and is left alone.
 func (m *Middleware) endBefore(ctx context.Context, before *requestSession, next Credential) {
 	old := before.endable()
-	if old == nil || before.standing == standingIdle {
+	if old == nil || old == before.carried && before.standing == standingIdle {
 		return
 	}
 	ended, err := m.end(ctx, old)

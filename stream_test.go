@@ -311,3 +311,14 @@ func TestServerSentEventsEndWithTheSession(t *testing.T) {
 		require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+4 }, 5*time.Second, 20*time.Millisecond)
 	})
 }
+
+func TestAStreamEndsWithASignOutThoughTheLedgerIsDown(t *testing.T) {
+	inTimeBubble(t, func(t *testing.T, c *cluster, r *replica) {
+		v := r.signIn(demo)
+		stream := v.stream(r)
+		c.ledger.refuseAll()
+		v.post(r, "/logout")
+		synctest.Wait()
+		assert.False(t, stream.isOpen())
+	})
+}

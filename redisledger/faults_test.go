@@ -23,15 +23,15 @@ import (
 // is far below the 5 s and the three retries that go-redis has by default.
 const promptly = 2 * time.Second
 
-// calls makes both calls of a ledger and returns their errors, and how long the
-// slower one took.
-func calls(ctx context.Context, l ecgridsession.Ledger) (loading, swapping error, slower time.Duration) {
+// calls makes both calls of a ledger and returns how long the slower one took,
+// and their errors.
+func calls(ctx context.Context, l ecgridsession.Ledger) (slower time.Duration, loading, swapping error) {
 	began := time.Now()
 	_, loading = l.Load(ctx, "a", "b")
 	loaded := time.Since(began)
 	began = time.Now()
 	_, swapping = l.CompareAndSwap(ctx, "key", nil, []byte("value"), time.Minute)
-	return loading, swapping, max(loaded, time.Since(began))
+	return max(loaded, time.Since(began)), loading, swapping
 }
 
 func TestAHangingServerCostsTheDeadlineAndNoMore(t *testing.T) {
@@ -59,7 +59,7 @@ func TestAHangingServerCostsTheDeadlineAndNoMore(t *testing.T) {
 	t.Run("cancelled, with no deadline", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(50*time.Millisecond, cancel)
-		loading, swapping, took := calls(ctx, connected)
+		took, loading, swapping := calls(ctx, connected)
 		assert.ErrorIs(t, loading, context.Canceled)
 		assert.ErrorIs(t, swapping, context.Canceled)
 		assert.Less(t, took, promptly)
@@ -90,18 +90,18 @@ func TestAHangingServerCostsTheDeadlineAndNoMore(t *testing.T) {
 func TestAServerThatIsDownIsReportedAtOnceAndFoundAgain(t *testing.T) {
 	server := redisserver.Start(t)
 	ledger := opened(t, server.Addr)
-	loading, swapping, _ := calls(background(t), ledger)
+	_, loading, swapping := calls(background(t), ledger)
 	require.NoError(t, errors.Join(loading, swapping))
 
 	server.Kill()
-	loading, swapping, took := calls(background(t), ledger)
+	took, loading, swapping := calls(background(t), ledger)
 	assert.Error(t, loading)
 	assert.Error(t, swapping)
 	assert.Less(t, took, promptly)
 
 	server.Restart()
 	require.Eventually(t, func() bool {
-		loading, swapping, _ := calls(background(t), ledger)
+		_, loading, swapping := calls(background(t), ledger)
 		return loading == nil && swapping == nil
 	}, 20*time.Second, 20*time.Millisecond)
 }
@@ -129,7 +129,7 @@ func TestOneCallDialsOnce(t *testing.T) {
 
 func TestAConnectionIsMadeWithoutFurtherCommands(t *testing.T) {
 	w := newWire(t, redisserver.Start(t).Addr)
-	loading, swapping, _ := calls(background(t), opened(t, w.addr))
+	_, loading, swapping := calls(background(t), opened(t, w.addr))
 	require.NoError(t, errors.Join(loading, swapping))
 	heard := w.heard()
 	for _, want := range []string{"hello", "get", "evalsha"} {
@@ -203,7 +203,7 @@ func TestThePasswordIsInNoErrorOfACall(t *testing.T) {
 		ledger, err := redisledger.Open(url, "")
 		require.NoError(t, err)
 		defer ledger.Close()
-		loading, swapping, _ := calls(background(t), ledger)
+		_, loading, swapping := calls(background(t), ledger)
 		for _, err := range []error{loading, swapping, ledger.Check(background(t))} {
 			require.Error(t, err)
 			assert.NotContains(t, err.Error(), "canary")

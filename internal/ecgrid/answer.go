@@ -39,6 +39,20 @@ func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
 	return Grant{Token: token, RefreshToken: refresh, ExpiresAt: expires, UserID: user}, true
 }
 
+// holdsOversizedToken tells of data that decodeGrant has refused whether it is for the length of a token.
+func holdsOversizedToken(data json.RawMessage) bool {
+	fields, ok := decodeObject(data, dataFields)
+	if !ok {
+		return false
+	}
+	for _, field := range []string{fieldToken, fieldRefreshToken} {
+		if token, ok := decodeText(fields[field]); ok && len(token) > maxTokenBytes {
+			return true
+		}
+	}
+	return false
+}
+
 // decodeIdentity reads the data of session.
 func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	fields, ok := decodeObject(data, dataFields)

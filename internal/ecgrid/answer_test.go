@@ -88,7 +88,9 @@ func TestAGrantWithoutASaneFieldIsRefusedAtLoginAndRefresh(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := answering(t, 200, `{"success":true,"data":`+data+`}`)
 			g, err := c.Login(t.Context(), "u", "p")
-			assert.True(t, failure(t, err).Retryable())
+			atLogin := failure(t, err)
+			assert.Equal(t, strings.Contains(name, "oversized"), atLogin.Oversized())
+			assert.Equal(t, !atLogin.Oversized(), atLogin.Retryable(), "the next token would be as long")
 			assert.True(t, ecgrid.Grant{} == g)
 			g, err = c.Refresh(t.Context(), "old", "")
 			e := failure(t, err)

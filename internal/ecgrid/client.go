@@ -45,7 +45,10 @@ func (c *Client) Login(ctx context.Context, login, password string) (Grant, erro
 		return Grant{}, failure
 	}
 	grant, ok := decodeGrant(data, time.Now())
-	if !ok {
+	switch {
+	case !ok && holdsOversizedToken(data):
+		return Grant{}, &Error{Status: statusSuccess, Reason: reasonOversized, login: true, oversized: true}
+	case !ok:
 		return Grant{}, &Error{Status: statusSuccess, Reason: reasonIncomplete, login: true}
 	}
 	return grant, nil

@@ -33,6 +33,7 @@ const (
 	reasonNoEnvelope   = "answer is not an envelope"
 	reasonIncomplete   = "answer lacks what was asked for"
 	reasonSameToken    = "answer repeats the old token"
+	reasonOversized    = "token too large"
 	reasonUnsuccessful = "refused by ECGrid"
 	reasonUnsent       = "not sent: arguments unusable"
 )
@@ -49,6 +50,7 @@ type Error struct {
 	enveloped bool  // ECGrid itself said no: an envelope with success false
 	login     bool  // the call was a login
 	unsent    bool  // the call was never made, and cannot be
+	oversized bool  // a login brought a token over the limit
 }
 
 // Error gives one line of fixed words, the status and the code.
@@ -81,6 +83,9 @@ func (e *Error) Rejected() bool {
 	return e.Status == http.StatusUnauthorized && (deniesCredential(e.Code) || e.login && e.enveloped)
 }
 
+// Oversized reports whether a login was accepted and brought a token that is over the limit of [ValidToken].
+func (e *Error) Oversized() bool { return e.oversized }
+
 // Retryable reports whether the same call may succeed later: there was no answer, or one that proves nothing (a 2xx that
 // is no proper answer, a 401 without a documented code), or a 429 or 5xx. All else is an answer that a retry cannot mend:
 // another 4xx, a redirect, a verdict, a 200 whose envelope says no.
@@ -88,7 +93,7 @@ func (e *Error) Rejected() bool {
 // Whether the call took effect is another question: after a timeout it may have.
 func (e *Error) Retryable() bool {
 	switch {
-	case e.unsent || e.Rejected():
+	case e.unsent || e.oversized || e.Rejected():
 		return false
 	case e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= 500:
 		return true
