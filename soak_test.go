@@ -74,8 +74,9 @@ func (s *soak) run(t *testing.T) {
 			cfg.Upstream = server.URL
 			cfg.BaseTransport = own
 			// A machine that is busy with other things must not make an answer
-			// late, and so lose the token in it. Those to be lost are counted.
-			cfg.AuthTimeout = 20 * time.Second
+			// late: of ECGrid, which loses the token in it, or of the ledger,
+			// which then counts as down. What is to be lost is counted.
+			cfg.AuthTimeout, cfg.LedgerTimeout = 20*time.Second, 20*time.Second
 			cfg.Logger = slog.New(slog.DiscardHandler)
 		}).aheadBy(ttl - seems)
 		calls := &http.Client{Transport: r.m.Transport(outbound)}
@@ -108,6 +109,7 @@ func (s *soak) run(t *testing.T) {
 	defer cancel()
 	for _, r := range s.replicas {
 		require.NoError(t, r.m.Close(ctx))
+		assert.Empty(t, r.events.of(ecgridsession.LedgerUnavailable), "the ledger is never down here")
 		for _, e := range r.events.of(ecgridsession.RevocationGaveUp) {
 			s.gaveUp[e.Session.UserID]++
 		}
