@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // LogoutEverywhere ends all sessions of the request's user: here by the cut-off
@@ -25,8 +26,8 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 		return m.Logout(w, r)
 	}
 	defer m.revoker.pending.hold()()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), m.cfg.LogoutTimeout)
-	defer cancel()
+	ctx := context.WithoutCancel(r.Context())
+	until := time.Now().Add(m.cfg.LogoutTimeout)
 	// The cut-off first: a sign-out that stops half-way must leave nothing open.
 	_, raised, cutErr := m.raiseCutOff(ctx, &snap.keys, snap.record.CutOff)
 	if cutErr == nil && !raised {
@@ -36,7 +37,7 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 		m.emit(ctx, Event{Kind: LedgerUnavailable, Session: m.describe(snap), Err: cutErr})
 	}
 	// Before the logout, which ends the credential that it takes.
-	resetErr := m.resetUser(ctx, snap)
+	resetErr := m.resetUser(ctx, until, snap)
 	if resetErr != nil {
 		m.emit(ctx, Event{Kind: RevocationGaveUp, Session: m.describe(snap), Outcome: LogoutRefused, Err: resetErr})
 	}
@@ -50,7 +51,7 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 			return LogoutConfirmed // the reset has ended the token already
 		}
 	}
-	outcome, err := m.logout(ctx, w, r, judge)
+	outcome, err := m.logout(w, r, until, judge)
 	if err == nil && cutErr != nil {
 		err = fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, cutErr)
 	}
@@ -58,7 +59,9 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 }
 
 // resetUser has ECGrid end all tokens of the session's user.
-func (m *Middleware) resetUser(ctx context.Context, snap *snapshot) error {
+func (m *Middleware) resetUser(ctx context.Context, until time.Time, snap *snapshot) error {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	c := credentialOf(snap.record.Credential, snap.record.UserID)
 	_, err := m.revoker.inRequest(ctx, func() (LogoutOutcome, error) {
 		if err := m.ecgrid.ResetUser(ctx, c.auth(), c.UserID); err != nil {

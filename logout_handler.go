@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 )
@@ -57,16 +58,17 @@ func (o LogoutOutcome) String() string {
 // [LogoutNone]. Works inside and outside of [Middleware.Wrap]; outside, it knows the
 // request's cookie, but not of a Login in the same request.
 func (m *Middleware) Logout(w http.ResponseWriter, r *http.Request) (LogoutOutcome, error) {
-	// The browser may hang up; the session ends all the same.
-	return m.logout(context.WithoutCancel(r.Context()), w, r, func(o LogoutOutcome) LogoutOutcome { return o })
+	return m.logout(w, r, time.Time{}, func(o LogoutOutcome) LogoutOutcome { return o })
 }
 
-// logout is Logout within ctx. What became of the token at ECGrid, judge turns
-// into the outcome.
+// logout is Logout that waits for ECGrid until then, or for LogoutTimeout. What
+// became of the token there, judge turns into the outcome.
 func (m *Middleware) logout(
-	ctx context.Context, w http.ResponseWriter, r *http.Request, judge func(LogoutOutcome) LogoutOutcome,
+	w http.ResponseWriter, r *http.Request, until time.Time, judge func(LogoutOutcome) LogoutOutcome,
 ) (LogoutOutcome, error) {
 	noStore(w)
+	// The browser may hang up; the session ends all the same.
+	ctx := context.WithoutCancel(r.Context())
 	// Until it is known whether anything is left for the background, Close waits.
 	defer m.revoker.pending.hold()()
 	s := m.sessionFor(r)
@@ -100,7 +102,7 @@ func (m *Middleware) logout(
 	default:
 		began := m.now()
 		var err error
-		event.Outcome, err = m.revokeInTime(ctx, job.credential)
+		event.Outcome, err = m.revokeInTime(ctx, until, job.credential)
 		event.Duration = m.now().Sub(began)
 		job.failedWith(err)
 		event.Err = errors.Join(ledgerErr, err)
@@ -128,8 +130,11 @@ func (m *Middleware) logout(
 }
 
 // revokeInTime calls ECGrid within what a user is made to wait.
-func (m *Middleware) revokeInTime(ctx context.Context, c Credential) (LogoutOutcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.LogoutTimeout)
+func (m *Middleware) revokeInTime(ctx context.Context, until time.Time, c Credential) (LogoutOutcome, error) {
+	if until.IsZero() {
+		until = time.Now().Add(m.cfg.LogoutTimeout)
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	return m.revoker.inRequest(ctx, func() (LogoutOutcome, error) { return m.revoker.revoke(ctx, c) })
 }

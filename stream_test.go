@@ -232,11 +232,9 @@ func TestAStreamsParentAndItsCallerEndItToo(t *testing.T) {
 			assert.ErrorIs(t, context.Cause(ctx), context.Canceled)
 			synctest.Wait()
 		})
-		before := runtime.NumGoroutine()
 		v.get(r, "/stream")
-		synctest.Wait()
-		assert.LessOrEqual(t, runtime.NumGoroutine(), before, "no goroutine is left")
-		assert.Zero(t, ecgridsession.OpenStreams(r.m), "nor any memory of it")
+		synctest.Wait() // a goroutine that is left would fail the bubble at its end
+		assert.Zero(t, ecgridsession.OpenStreams(r.m), "no memory of it is left")
 	})
 }
 
