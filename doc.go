@@ -121,8 +121,9 @@
 // as much earlier than the limit says.
 //
 // ECGrid ends no API key at sign-out, and resets a user's tokens for some
-// authLevels only: where it refuses, LogoutEverywhere ends every session of this
-// app, and at ECGrid the token at hand.
+// authLevels only: where it refuses, or does not answer, LogoutEverywhere ends
+// every session of this app, and at ECGrid the token at hand. It does not try the
+// reset again, which would end a sign-in that came meanwhile.
 //
 // One key may seal 2^32 values, since AES-GCM's nonces are random (NIST SP
 // 800-38D, 8.3). A cookie is sealed at sign-in, at each refresh, and every 3
