@@ -30,6 +30,9 @@ const (
 // under name, exactly as it was sent. It gives none, and false, where there are
 // too many to be honest.
 func cookieValues(values []string, header http.Header, name string) ([]string, bool) {
+	if name == "" {
+		return values, true // no cookie of a CookieStore has no name
+	}
 	count := 0
 	for _, line := range header["Cookie"] {
 		if len(line) > maxCookieLine {
