@@ -1,10 +1,14 @@
 package ecgridotel_test
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -55,4 +59,45 @@ func TestThePackageCommentListsEachMetricWithItsInstrumentAndUnit(t *testing.T) 
 			assert.Contains(t, string(text), string(key))
 		}
 	}, func(cfg *ecgridsession.Config) { cfg.IdleTimeout = inADay })
+}
+
+const page = "../docs/observability.md"
+
+func TestTheProgramOnThePageAboutObservabilityCompiles(t *testing.T) {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	programs := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	require.Len(t, programs, 1)
+	source := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(source, []byte(programs[0][1]), 0o600))
+	// Laid over the checkout as one more package of this module.
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, "observed", "main.go"): source}})
+	require.NoError(t, err)
+	overlaid := filepath.Join(t.TempDir(), "overlay.json")
+	require.NoError(t, os.WriteFile(overlaid, overlay, 0o600))
+	output, err := exec.Command("go", "build", "-buildvcs=false", "-o", os.DevNull, "-overlay="+overlaid, "./observed").CombinedOutput()
+	assert.NoError(t, err, "%s", output)
+	output, err = exec.Command("gofmt", "-l", source).CombinedOutput()
+	require.NoError(t, err)
+	assert.Empty(t, string(output), "the program is not formatted")
+}
+
+func TestThePageAboutObservabilityNamesEachMetricAndNoOther(t *testing.T) {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	listed, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	for _, line := range regexp.MustCompile(`(?m)^//   - ([a-z.]+): `).FindAllStringSubmatch(string(listed), -1) {
+		assert.Contains(t, string(text), "`"+line[1]+"`")
+	}
+	for _, name := range regexp.MustCompile("`(ecgridsession\\.[a-z.]+)`").FindAllStringSubmatch(string(text), -1) {
+		assert.Contains(t, string(listed), name[1])
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(text), -1) {
+		if !strings.HasPrefix(link[1], "https://") {
+			assert.FileExists(t, filepath.Join("../docs", link[1]))
+		}
+	}
 }

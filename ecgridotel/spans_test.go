@@ -10,9 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/ecgrid-contrib/ecgridsession"
+	"github.com/ecgrid-contrib/ecgridsession/ecgridotel"
 	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
@@ -97,4 +101,20 @@ func TestWhatHappensInTheBackgroundIsOnNoSpan(t *testing.T) {
 		require.Len(t, s.counted("ecgridsession.refreshes"), 1)
 		assert.Empty(t, s.noted())
 	}, func(cfg *ecgridsession.Config) { cfg.IdleTimeout = inADay })
+}
+
+// unrecorded is a span that was not sampled.
+type unrecorded struct {
+	noop.Span
+	t *testing.T
+}
+
+func (s unrecorded) AddEvent(string, ...trace.EventOption) {
+	s.t.Error("the attributes were put together for nobody")
+}
+
+func TestASpanThatIsNotRecordedCostsNothing(t *testing.T) {
+	record, err := ecgridotel.OnEvent(ecgridotel.Config{MeterProvider: metricnoop.NewMeterProvider()})
+	require.NoError(t, err)
+	record(trace.ContextWithSpan(t.Context(), unrecorded{t: t}), ecgridsession.Event{Kind: ecgridsession.LoggedOut})
 }
