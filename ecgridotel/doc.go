@@ -27,16 +27,17 @@
 //     session (LoggedOut). Attributes: ecgridsession.logout.outcome, the words of
 //     [ecgridsession.LogoutOutcome]; error.type.
 //   - ecgridsession.ends: counter, {session}. Sessions that ended otherwise
-//     (SessionEnded). Attribute: error.type, where there was an error; there is
-//     none where the absolute limit had passed, a new sign-in took its place, or
-//     ECGrid refused the token in a call of the app's own.
-//   - ecgridsession.revocations: counter, {revocation}. Revocations that are
-//     over, but for those within a sign-out that ECGrid answered at once, which
-//     count as logouts alone. Attributes: ecgridsession.revocation.outcome, which is "confirmed" or
+//     (SessionEnded). Attribute: error.type, which is "_OTHER" where the ledger's
+//     entry could not be read. It is not there where the absolute limit had
+//     passed, a new sign-in took the session's place, or ECGrid refused the token
+//     in a call of the app's own.
+//   - ecgridsession.revocations: counter, {revocation}. Revocations in the
+//     background that are over; one that succeeds within the sign-out is none.
+//     Attributes: ecgridsession.revocation.outcome, which is "confirmed" or
 //     "already-invalid" (RevocationDone), "refused" where ECGrid's answer rules
 //     out another try, or "gave-up" after the last of them (RevocationGaveUp);
-//     error.type. The reset of LogoutEverywhere, which is tried once, is "refused"
-//     however it failed.
+//     error.type. The reset of LogoutEverywhere, which is tried once and within the
+//     request, is "refused" however it failed.
 //   - ecgridsession.cookie.rejections: counter, {cookie}. Cookies of our name that
 //     could not be opened (CookieRejected). Anybody with a browser can cause them.
 //   - ecgridsession.ledger.failures: counter, {failure}. Times that the ledger, or
