@@ -51,6 +51,10 @@ const (
 	CookieRejected
 	// LedgerUnavailable: the ledger did not answer in time, or with an error.
 	LedgerUnavailable
+	// RevocationPending: a token is still to be ended at ECGrid, in the
+	// background. Each is followed by one RevocationDone or RevocationGaveUp,
+	// and each of those follows one.
+	RevocationPending
 )
 
 var eventKindNames = [...]string{
@@ -63,6 +67,7 @@ var eventKindNames = [...]string{
 	RevocationGaveUp:  "revocation-gave-up",
 	CookieRejected:    "cookie-rejected",
 	LedgerUnavailable: "ledger-unavailable",
+	RevocationPending: "revocation-pending",
 }
 
 // String gives the kind in lower-case words, joined by hyphens: fit for a log

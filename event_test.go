@@ -26,9 +26,10 @@ func TestEveryKindOfEventHasAName(t *testing.T) {
 		ecgridsession.RevocationGaveUp:  "revocation-gave-up",
 		ecgridsession.CookieRejected:    "cookie-rejected",
 		ecgridsession.LedgerUnavailable: "ledger-unavailable",
+		ecgridsession.RevocationPending: "revocation-pending",
 		0:                               "event(0)",
 		-1:                              "event(-1)",
-		10:                              "event(10)",
+		11:                              "event(11)",
 	} {
 		assert.Equal(t, name, kind.String())
 	}

@@ -40,6 +40,8 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 	began := m.now()
 	resetErr := m.resetUser(ctx, until, snap)
 	if resetErr != nil {
+		// It is not tried again: that would end a sign-in that came meanwhile.
+		m.emit(ctx, Event{Kind: RevocationPending, Session: m.describe(snap)})
 		m.emit(ctx, Event{
 			Kind: RevocationGaveUp, Session: m.describe(snap), Outcome: LogoutRefused, Duration: m.now().Sub(began), Err: resetErr,
 		})

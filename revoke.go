@@ -134,6 +134,8 @@ func (v *revoker) inRequest(ctx context.Context, call func() (LogoutOutcome, err
 
 // later takes over a revocation. It returns at once.
 func (v *revoker) later(job revocation) {
+	// Before it can be over.
+	v.m.emit(context.Background(), Event{Kind: RevocationPending, Session: job.session})
 	if !v.pending.start(maxPendingRevocations, func() { v.run(job) }) {
 		v.gaveUp(job, 0, errors.New("ecgridsession: revocation not taken: too many are pending, or the middleware is closed"))
 	}

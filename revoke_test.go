@@ -35,6 +35,7 @@ func TestARevocationGoesOnInTheBackgroundAndIsReportedOnce(t *testing.T) {
 				assert.Zero(t, took, "nothing sleeps in the user's request")
 				assert.Equal(t, http.StatusSeeOther, got.StatusCode)
 				require.Equal(t, pending, p.events.of(ecgridsession.LoggedOut)[0].Outcome)
+				assert.Len(t, p.events.of(ecgridsession.RevocationPending), 1)
 				assert.Equal(t, 1, p.grid.LiveTokens(demo.ID))
 
 				time.Sleep(anHour)
@@ -290,6 +291,7 @@ func TestTheBackgroundTakesABoundedNumberAndSaysWhatItLeaves(t *testing.T) {
 			p.signOut(cookie)
 		}
 		assert.Len(t, p.events.of(ecgridsession.RevocationGaveUp), more)
+		assert.Len(t, p.events.of(ecgridsession.RevocationPending), most+more, "each that is over was pending before")
 		time.Sleep(anHour)
 		assert.Len(t, p.events.of(ecgridsession.RevocationDone), most)
 		assert.Equal(t, more, p.grid.LiveTokens(demo.ID))

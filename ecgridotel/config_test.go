@@ -98,12 +98,16 @@ type refusing struct{ noop.MeterProvider }
 
 type refusingMeter struct{ noop.Meter }
 
-var errCounter, errHistogram = errors.New("no counters"), errors.New("no histograms")
+var errCounter, errUpDown, errHistogram = errors.New("no counters"), errors.New("no up-down counters"), errors.New("no histograms")
 
 func (refusing) Meter(string, ...metric.MeterOption) metric.Meter { return refusingMeter{} }
 
 func (refusingMeter) Int64Counter(string, ...metric.Int64CounterOption) (metric.Int64Counter, error) {
 	return nil, errCounter
+}
+
+func (refusingMeter) Int64UpDownCounter(string, ...metric.Int64UpDownCounterOption) (metric.Int64UpDownCounter, error) {
+	return nil, errUpDown
 }
 
 func (refusingMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (metric.Float64Histogram, error) {
@@ -113,6 +117,7 @@ func (refusingMeter) Float64Histogram(string, ...metric.Float64HistogramOption) 
 func TestAnInstrumentThatCannotBeMadeIsAnErrorAtTheStart(t *testing.T) {
 	record, err := ecgridotel.OnEvent(ecgridotel.Config{MeterProvider: refusing{}})
 	assert.ErrorIs(t, err, errCounter)
+	assert.ErrorIs(t, err, errUpDown)
 	assert.ErrorIs(t, err, errHistogram)
 	assert.Nil(t, record)
 }

@@ -38,6 +38,9 @@
 //     out another try, or "gave-up" after the last of them (RevocationGaveUp);
 //     error.type. The reset of LogoutEverywhere, which is tried once and within the
 //     request, is "refused" however it failed.
+//   - ecgridsession.revocations.pending: up-down counter, {revocation}. Those that
+//     are not over (RevocationPending). It has no attributes, and what waits dies
+//     with the process.
 //   - ecgridsession.cookie.rejections: counter, {cookie}. Cookies of our name that
 //     could not be opened (CookieRejected). Anybody with a browser can cause them.
 //   - ecgridsession.ledger.failures: counter, {failure}. Times that the ledger, or
@@ -55,20 +58,6 @@
 // Not counted, since there is no event for it: a sign-in that failed (count the
 // 401 and 503 of the sign-in route), and a refresh whose token another replica's
 // overtook.
-//
-// # Revocations that are pending
-//
-// There is no gauge of them. Each that waits in the background ends in exactly
-// one RevocationDone or RevocationGaveUp, at Close too, but not each begins with an
-// event: one begins with a logout whose outcome is pending, and others with a
-// sign-in that replaces another session, a session past its limit, a token that
-// came after the sign-out, or a sign-in that failed half-way. A sign-out may start
-// two, and the end of one may be told before the sign-out that began it. An
-// up-down counter of those events would drift, below zero first. So what begins
-// is counted as far as it is known, logouts with the outcome "pending", and what
-// ends is counted whole. What an operator has to act on is "gave-up" and
-// "refused": those tokens live until they expire. What waits dies with the
-// process, which no counter sees.
 //
 // # Spans
 //

@@ -23,7 +23,7 @@ func TestThePackageCommentListsEachMetricWithItsInstrumentAndUnit(t *testing.T) 
 	text, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	documented := map[string]string{}
-	for _, line := range regexp.MustCompile(`(?m)^//   - ([a-z.]+): (counter|histogram), (\S+)\. `).FindAllStringSubmatch(string(text), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^//   - ([a-z.]+): (counter|up-down counter|histogram), (\S+)\. `).FindAllStringSubmatch(string(text), -1) {
 		documented[line[1]] = line[2] + ", " + line[3]
 	}
 	inBubble(t, func(t *testing.T, s *site) {
@@ -39,6 +39,9 @@ func TestThePackageCommentListsEachMetricWithItsInstrumentAndUnit(t *testing.T) 
 			switch data := m.Data.(type) {
 			case metricdata.Sum[int64]:
 				exported[name] = "counter, " + m.Unit
+				if !data.IsMonotonic {
+					exported[name] = "up-down counter, " + m.Unit
+				}
 				for _, point := range data.DataPoints {
 					note(point.Attributes)
 				}

@@ -63,6 +63,7 @@ func OnEvent(cfg Config) (func(context.Context, ecgridsession.Event), error) {
 type instruments struct {
 	logins, refreshes, logouts, ends, revocations, rejections, ledgerFailures metric.Int64Counter
 
+	pending  metric.Int64UpDownCounter
 	duration metric.Float64Histogram
 }
 
@@ -85,13 +86,15 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		*c.to, err = meter.Int64Counter(c.name, metric.WithUnit(c.unit), metric.WithDescription(c.description))
 		faults = append(faults, err)
 	}
-	var err error
+	var pendingErr, err error
+	in.pending, pendingErr = meter.Int64UpDownCounter("ecgridsession.revocations.pending",
+		metric.WithUnit("{revocation}"), metric.WithDescription("Revocations in the background that are not over."))
 	in.duration, err = meter.Float64Histogram("ecgridsession.upstream.duration",
 		metric.WithUnit("s"), metric.WithDescription("How long a call to ECGrid took."),
 		// 3 and 5 are the default deadlines of a sign-out and of all else, so
 		// what ran into its deadline is in the bucket after.
 		metric.WithExplicitBucketBoundaries(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10))
-	return in, errors.Join(append(faults, err)...)
+	return in, errors.Join(append(faults, pendingErr, err)...)
 }
 
 // record counts an event, and the call to ECGrid that it tells of.
@@ -109,7 +112,10 @@ func (in *instruments) record(ctx context.Context, e ecgridsession.Event) {
 		}
 	case ecgridsession.LoggedOut:
 		in.logouts.Add(ctx, 1, attrs)
+	case ecgridsession.RevocationPending:
+		in.pending.Add(ctx, 1)
 	case ecgridsession.RevocationDone, ecgridsession.RevocationGaveUp:
+		in.pending.Add(ctx, -1)
 		in.revocations.Add(ctx, 1, attrs)
 	case ecgridsession.CookieRejected:
 		in.rejections.Add(ctx, 1, attrs)

@@ -162,8 +162,28 @@ func TestARevocationThatCloseCutsShortIsCountedAsGivenUp(t *testing.T) {
 	})
 }
 
-// Why there is no gauge of what is pending.
-func TestARevocationMayEndWithoutASignOutThatBeganIt(t *testing.T) {
+func TestRevocationsAreCountedAsPendingUntilTheyAreOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *site) {
+		s.grid.Inject(ecgridtest.Fault{Path: logoutCall, Status: 503})
+		assert.Empty(t, s.pending(), "nothing has begun")
+		for range 3 {
+			require.Equal(t, http.StatusSeeOther, s.signedIn().post("/logout", nil))
+		}
+		assert.Equal(t, map[string]int64{"": 3}, s.pending())
+		settle()
+		assert.Equal(t, map[string]int64{"": 0}, s.pending())
+		assert.Equal(t, map[string]int64{"revocation.outcome=gave-up,error.type=503": 3}, s.counted("ecgridsession.revocations"))
+	})
+}
+
+func TestNothingIsLeftPendingWhateverCameOfIt(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *site) {
+		s.everyKindOfEvent(t)
+		assert.Equal(t, map[string]int64{"": 0}, s.pending())
+	}, func(cfg *ecgridsession.Config) { cfg.IdleTimeout = inADay })
+}
+
+func TestARevocationMayBeginWithoutASignOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *site) {
 		v := s.signedIn()
 		require.Equal(t, http.StatusSeeOther, v.post("/login", byPassword(demo)), "in place of the session that was there")

@@ -98,7 +98,7 @@ func (s *site) everyKindOfEvent(t *testing.T) []*visitor {
 	for _, e := range s.events {
 		kinds[e.Kind] = true
 	}
-	for kind := ecgridsession.SessionStarted; kind <= ecgridsession.LedgerUnavailable; kind++ {
+	for kind := ecgridsession.SessionStarted; kind <= ecgridsession.RevocationPending; kind++ {
 		require.True(t, kinds[kind], "no event of kind %s", kind)
 	}
 	return []*visitor{v, byKeyed, everywhere, refused, forged}

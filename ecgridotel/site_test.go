@@ -210,7 +210,14 @@ func (s *site) collect() map[string]metricdata.Metrics {
 }
 
 // counted gives what a counter says, by its attributes written as "key=value,…".
-func (s *site) counted(name string) map[string]int64 {
+func (s *site) counted(name string) map[string]int64 { return s.summed(name, true) }
+
+// pending gives what the up-down counter of revocations says.
+func (s *site) pending() map[string]int64 {
+	return s.summed("ecgridsession.revocations.pending", false)
+}
+
+func (s *site) summed(name string, monotonic bool) map[string]int64 {
 	s.t.Helper()
 	m, ok := s.collect()[name]
 	if !ok {
@@ -218,7 +225,7 @@ func (s *site) counted(name string) map[string]int64 {
 	}
 	sum, ok := m.Data.(metricdata.Sum[int64])
 	require.True(s.t, ok, "%s is no counter", name)
-	assert.True(s.t, sum.IsMonotonic, name)
+	assert.Equal(s.t, monotonic, sum.IsMonotonic, name)
 	found := make(map[string]int64)
 	for _, point := range sum.DataPoints {
 		found[written(point.Attributes)] = point.Value
