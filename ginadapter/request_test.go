@@ -32,6 +32,7 @@ func TestAMiddlewareAroundItLearnsWhoItWas(t *testing.T) {
 		before = s.who(c.Request.Context())
 		c.Next()
 		after = s.who(c.Request.Context())
+		assert.False(t, c.IsAborted(), "which would tell it of a deny")
 	}, ginadapter.Wrap(s.sessions))
 	app.GET("/", func(*gin.Context) {})
 	serve(app, http.MethodGet, "/", s.signedIn(alice))

@@ -11,10 +11,7 @@ import (
 
 	"github.com/gofiber/fiber/v3"
 	"github.com/gofiber/fiber/v3/middleware/adaptor"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/ecgrid-contrib/ecgridsession"
 )
 
 func onFiber(a *app) *fiber.App {
@@ -53,37 +50,4 @@ func serveFiber(t *testing.T, router *fiber.App) (url string, transport http.Rou
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	return "https://127.0.0.1:" + port, standard.Client().Transport
-}
-
-// fiberMiddleware is the way that suggests itself, and that does not work.
-func fiberMiddleware(a *app) *fiber.App {
-	router := fiber.New()
-	router.All("/login", adaptor.HTTPHandler(withOwnContext(a.sessions.LoginHandler())))
-	router.Use(adaptor.HTTPMiddleware(a.sessions.Wrap))
-	router.Get("/", func(c fiber.Ctx) error { return c.SendString(a.greeting(c.Context())) })
-	router.Get("/locals", func(c fiber.Ctx) error { return c.SendString(a.greeting(c.RequestCtx())) })
-	router.Get("/inbox", adaptor.HTTPMiddleware(a.sessions.Require), func(c fiber.Ctx) error {
-		a.private.Add(1)
-		_, err := a.parcels(c.Context())
-		if err != nil {
-			return c.SendString(err.Error())
-		}
-		return c.SendString("parcels")
-	})
-	return router
-}
-
-func TestFibersMiddlewareAdaptorDeniesButLosesTheSession(t *testing.T) {
-	s := newSite(t, func(t *testing.T, a *app) (string, http.RoundTripper) { return serveFiber(t, fiberMiddleware(a)) })
-	b := s.browser()
-	assert.Equal(t, http.StatusUnauthorized, b.get("/inbox").StatusCode)
-	assert.Zero(t, s.private.Load(), "handlers that ran behind the deny")
-
-	b.signIn()
-	assert.Equal(t, "Hello stranger", b.get("/").body, "though signed in")
-	assert.Equal(t, "Hello stranger", b.get("/locals").body, "though signed in")
-	got := b.get("/inbox")
-	assert.Equal(t, http.StatusOK, got.StatusCode, "Require itself knows the session")
-	assert.Contains(t, got.body, ecgridsession.ErrNoSession.Error())
-	assert.Empty(t, s.grid.Calls(inboxPath))
 }
