@@ -24,6 +24,19 @@ func TestRequireNeedsNoWrap(t *testing.T) {
 	assert.Equal(t, "alice", serve(app, http.MethodGet, "/", s.signedIn(alice)).Body.String())
 }
 
+func TestARouteFromBeforeUseHasNoSessionButUnderRequire(t *testing.T) {
+	s := newSite(t)
+	app := gin.New()
+	who := func(c *gin.Context) { c.String(http.StatusOK, s.who(c.Request.Context())) }
+	app.GET("/before", who)
+	app.GET("/guarded", ginadapter.Require(s.sessions), who)
+	app.Use(ginadapter.Wrap(s.sessions))
+	app.GET("/after", who)
+	for path, want := range map[string]string{"/before": "stranger", "/guarded": "alice", "/after": "alice"} {
+		assert.Equal(t, want, serve(app, http.MethodGet, path, s.signedIn(alice)).Body.String(), path)
+	}
+}
+
 func TestAMiddlewareAroundItLearnsWhoItWas(t *testing.T) {
 	s := newSite(t)
 	var before, after string

@@ -71,7 +71,7 @@ func standard(mount func(*app) http.Handler, protocol bool) serve {
 		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 		server.StartTLS()
 		t.Cleanup(func() {
-			server.CloseClientConnections() // the streams that a failed test has left
+			server.CloseClientConnections()
 			server.Close()
 		})
 		return server.URL, server.Client().Transport
@@ -92,8 +92,9 @@ func newSite(t *testing.T, start serve) *site {
 	t.Helper()
 	s := &site{t: t, grid: ecgridtest.NewServer(t), olderKey: newKey()}
 	s.grid.AddUser(demo)
-	s.app = &app{sessions: s.sessionsWith(newKey(), s.olderKey), grid: s.grid.URL}
+	s.app = &app{sessions: s.sessionsWith(newKey(), s.olderKey), grid: s.grid.URL, closing: make(chan struct{})}
 	s.url, s.transport = start(t, s.app)
+	t.Cleanup(func() { close(s.closing) })
 	return s
 }
 
