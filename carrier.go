@@ -19,8 +19,8 @@ import (
 // carrier brings a session's record to the browser and back: as our own cookie,
 // or through a gorilla store.
 type carrier interface {
-	// read opens what the request carries into rec.
-	read(r *http.Request, rec *record.Record) reading
+	// read opens what the request carries. The record is zero unless it was read.
+	read(r *http.Request) (record.Record, reading)
 	// write sets the cookie that carries rec, fresh where the session has just
 	// started. It returns ErrSessionTooLarge where rec does not fit.
 	write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error
@@ -29,7 +29,7 @@ type carrier interface {
 }
 
 // reading is what a carrier made of a request.
-type reading int
+type reading uint8
 
 const (
 	absent      reading = iota // there is no cookie of our name
@@ -64,18 +64,18 @@ func (s sealedRecord) seal(rec *record.Record) string {
 	return s.ring.SealText(rec.Append(nil), s.ad)
 }
 
-func (s sealedRecord) open(value string, rec *record.Record) reading {
+func (s *sealedRecord) open(value string) (rec record.Record, how reading) {
 	buffer := s.buffers.Get().(*[2 * maxCookie]byte)
 	defer s.buffers.Put(buffer)
 	plain, byFirst, err := s.ring.OpenText(buffer[:0], value, s.ad)
 	defer clear(plain) // the record is a copy
 	switch {
-	case err != nil || record.Parse(plain, rec) != nil:
-		return unreadable
+	case err != nil || record.Parse(plain, &rec) != nil:
+		return rec, unreadable
 	case byFirst:
-		return current
+		return rec, current
 	default:
-		return outdated
+		return rec, outdated
 	}
 }
 
@@ -86,32 +86,33 @@ type cookieCarrier struct {
 	options sessions.Options
 }
 
-func (c *cookieCarrier) read(r *http.Request, rec *record.Record) reading {
+func (c *cookieCarrier) read(r *http.Request) (record.Record, reading) {
 	var found [maxSameName]string
 	values, ok := cookieValues(found[:0], r.Header, c.name)
 	if !ok {
-		return unreadable
+		return record.Record{}, unreadable
 	}
+	var rec record.Record
 	verdict := absent
 	for _, value := range values {
 		var candidate record.Record
-		opened := unreadable
+		how := unreadable
 		// Before any decoding, so that a megabyte costs what a byte does.
 		if len(c.name)+len(value) <= maxCookie {
-			opened = c.sealed.open(value, &candidate)
+			candidate, how = c.sealed.open(value)
 		}
 		switch {
-		case opened == unreadable:
+		case how == unreadable:
 			verdict = max(verdict, unreadable)
 		case verdict == outdated || verdict == current:
 			// Two that open: somebody tossed one of them at the browser, and
 			// nothing says which.
-			return unreadable
+			return record.Record{}, unreadable
 		default:
-			verdict, *rec = opened, candidate
+			rec, verdict = candidate, how
 		}
 	}
-	return verdict
+	return rec, verdict
 }
 
 func (c *cookieCarrier) write(w http.ResponseWriter, _ *http.Request, rec *record.Record, _ bool) error {
@@ -141,28 +142,28 @@ type storeCarrier struct {
 // storeValue is the key of our one value in the store's session.
 const storeValue = "ecgridsession"
 
-func (c *storeCarrier) read(r *http.Request, rec *record.Record) reading {
+func (c *storeCarrier) read(r *http.Request) (record.Record, reading) {
 	// gorilla's own stores tell of a cookie that is longer than they take with
 	// an error like any other: it would pass for a backend that fails.
 	if first, err := r.Cookie(c.name); err == nil && len(c.name)+len(first.Value) > maxCookie {
-		return unreadable
+		return record.Record{}, unreadable
 	}
 	stored, err := c.store.New(r, c.name)
 	if err != nil {
 		var decoding securecookie.Error
 		if errors.As(err, &decoding) && decoding.IsDecode() || errors.Is(err, os.ErrNotExist) {
-			return unreadable
+			return record.Record{}, unreadable
 		}
-		return unreachable
+		return record.Record{}, unreachable
 	}
 	if stored == nil || stored.IsNew {
-		return absent
+		return record.Record{}, absent
 	}
 	value, ok := stored.Values[storeValue].(string)
 	if !ok {
-		return unreadable
+		return record.Record{}, unreadable
 	}
-	return c.sealed.open(value, rec)
+	return c.sealed.open(value)
 }
 
 func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error {

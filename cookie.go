@@ -30,39 +30,48 @@ const (
 // under name, exactly as it was sent. It gives none, and false, where there are
 // too many to be honest.
 func cookieValues(values []string, header http.Header, name string) ([]string, bool) {
+	if name == "" {
+		return values, true // no cookie of a CookieStore has no name
+	}
 	count := 0
 	for _, line := range header["Cookie"] {
 		if len(line) > maxCookieLine {
 			return values[:0], false
 		}
-		if !strings.Contains(line, name) {
-			// Nearly every request without a session: its cookies only count.
-			if count += strings.Count(line, ";") + 1; count > maxCookies {
-				return values[:0], false
-			}
-			continue
+		if count += strings.Count(line, ";") + 1; count > maxCookies {
+			return values[:0], false
 		}
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			if count++; count > maxCookies {
-				return values[:0], false
+		// From one place where the name stands to the next: the other cookies
+		// are many, and none of them is looked at.
+		for from := 0; ; {
+			at := strings.Index(line[from:], name)
+			if at < 0 {
+				break
 			}
-			// RFC 6265, 4.2.1 puts one space here. Wider trimming, as of
-			// U+2000, would let "\u2000__Host-x" pass for "__Host-x".
-			for pair != "" && (pair[0] == ' ' || pair[0] == '\t') {
-				pair = pair[1:]
-			}
-			if len(pair) <= len(name) || pair[len(name)] != '=' || pair[:len(name)] != name {
+			before := line[:from+at]
+			from += at + len(name)
+			if !strings.HasPrefix(line[from:], "=") || !beginsPair(before) {
 				continue
 			}
 			if len(values) == maxSameName {
 				return values[:0], false
 			}
-			values = append(values, strings.TrimRight(pair[len(name)+1:], " \t"))
+			value, _, _ := strings.Cut(line[from+len("="):], ";")
+			from += len("=") + len(value)
+			values = append(values, strings.TrimRight(value, " \t"))
 		}
 	}
 	return values, true
+}
+
+// beginsPair tells whether a cookie's name may follow what stands before it in
+// its line. RFC 6265, 4.2.1 puts one space there. Wider trimming, as of U+2000,
+// would let "\u2000__Host-x" pass for "__Host-x".
+func beginsPair(before string) bool {
+	for before != "" && (before[len(before)-1] == ' ' || before[len(before)-1] == '\t') {
+		before = before[:len(before)-1]
+	}
+	return before == "" || before[len(before)-1] == ';'
 }
 
 // withoutCookie returns the Cookie lines less the pairs under name; all others

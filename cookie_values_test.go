@@ -164,6 +164,10 @@ func TestOtherNamesAndSpellingsAreNeverAnotherIdentity(t *testing.T) {
 			"no space":                   {"a=b;" + sent(cookie) + ";c=d", true},
 			"empty pairs":                {";; ;" + sent(cookie) + ";;", true},
 			"beside a lower-case prefix": {"__host-ecgrid=tossed; " + sent(cookie), true},
+			"the name twice in a row":    {"__Host-ecgrid" + sent(cookie), false},
+			"behind the name alone":      {"__Host-ecgrid; " + sent(cookie), true},
+			"behind it as a value":       {"a=__Host-ecgrid; " + sent(cookie), true},
+			"behind it as a longer name": {"__Host-ecgrid2=b; " + sent(cookie), true},
 		} {
 			assert.Equal(t, c.known, s.known(c.line), name)
 		}

@@ -16,7 +16,8 @@ type Event struct {
 	Session Session
 	// Outcome is set with LoggedOut, RevocationDone and RevocationGaveUp.
 	Outcome LogoutOutcome
-	// Duration is how long the call to ECGrid took; 0 where there was none.
+	// Duration is how long the call to ECGrid took, the last one where there
+	// were several; 0 where there was none.
 	Duration time.Duration
 	// Err is why, where something failed.
 	Err error

@@ -37,9 +37,12 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 		m.emit(ctx, Event{Kind: LedgerUnavailable, Session: m.describe(snap), Err: cutErr})
 	}
 	// Before the logout, which ends the credential that it takes.
+	began := m.now()
 	resetErr := m.resetUser(ctx, until, snap)
 	if resetErr != nil {
-		m.emit(ctx, Event{Kind: RevocationGaveUp, Session: m.describe(snap), Outcome: LogoutRefused, Err: resetErr})
+		m.emit(ctx, Event{
+			Kind: RevocationGaveUp, Session: m.describe(snap), Outcome: LogoutRefused, Duration: m.now().Sub(began), Err: resetErr,
+		})
 	}
 	judge := func(o LogoutOutcome) LogoutOutcome {
 		switch {

@@ -27,8 +27,7 @@ func (m *Middleware) SealPlain(plain []byte) string {
 // OpenCookie gives the record in the request's cookie; false where m does not
 // open it.
 func (m *Middleware) OpenCookie(r *http.Request) (record.Record, bool) {
-	var rec record.Record
-	reading := m.carrier.read(r, &rec)
+	rec, reading := m.carrier.read(r)
 	return rec, reading == current || reading == outdated
 }
 

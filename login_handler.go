@@ -32,7 +32,9 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), m.cfg.AuthTimeout)
 	defer cancel()
 	defer m.revoker.pending.hold()()
+	began := m.now()
 	grant, err := m.ecgrid.Login(ctx, login, password)
+	took := m.now().Sub(began)
 	if err != nil {
 		return Session{}, signInError("login", err)
 	}
@@ -44,7 +46,7 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	}
 	var session Session
 	if err = r.Context().Err(); err == nil {
-		session, err = m.begin(w, r, newSession{credential: c, login: login})
+		session, err = m.begin(w, r, newSession{credential: c, login: login, took: took})
 	}
 	if err != nil {
 		// Nobody will ever hold this token.
@@ -67,7 +69,9 @@ func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential)
 	if c.APIKey != "" || c.UserID == 0 {
 		ctx, cancel := context.WithTimeout(r.Context(), m.cfg.AuthTimeout)
 		defer cancel()
+		began := m.now()
 		identity, err := m.ecgrid.Session(ctx, c.auth())
+		n.took = m.now().Sub(began)
 		if err != nil {
 			return Session{}, signInError("session", err)
 		}

@@ -17,12 +17,12 @@ const maxStartAhead = time.Minute
 // open finds out where the request's session stands: cookie, then limits, then
 // ledger. It changes nothing and sets no cookie.
 func (m *Middleware) open(r *http.Request) *requestSession {
-	s := newRequestSession(r.Context(), m)
-	rec := &s.carried.record
-	s.reading = m.carrier.read(r, rec)
-	switch s.reading {
-	case absent:
-		return s
+	rec, how := m.carrier.read(r)
+	if how == absent {
+		return newAnonymousRequest(r.Context(), m)
+	}
+	s := newRequestSession(r.Context(), m, rec, how)
+	switch how {
 	case unreadable:
 		s.standing = standingRejected
 		m.emit(s, Event{Kind: CookieRejected})
@@ -35,7 +35,7 @@ func (m *Middleware) open(r *http.Request) *requestSession {
 	}
 	s.now = m.now().UnixMilli()
 	s.carried.keys = m.ledger.keysOf(rec.ID, rec.UserID)
-	s.standing = m.withinLimits(rec, s.now)
+	s.standing = m.withinLimits(&rec, s.now)
 	switch s.standing {
 	case standingRejected:
 		m.emit(s, Event{Kind: CookieRejected})
@@ -108,37 +108,33 @@ func hasEnded(rec *record.Record, found *entry, cutOff uint64, err error) bool {
 
 // settleCookie brings the browser's cookie up to date with what was found.
 func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *requestSession) {
-	if isSubresource(r) {
+	snap := s.newest.Load()
+	due := snap != nil && m.cookieDue(s, snap)
+	gone := snap == nil && s.reading != absent && s.unavailable() == nil
+	switch {
+	case !due && !gone:
+	case isSubresource(r):
 		// A static handler overwrites our no-store, and a shared cache would
 		// keep the cookie.
-		return
-	}
-	if snap := s.newest.Load(); snap != nil {
-		m.reissue(w, r, s, snap)
-		return
-	}
-	if s.reading == absent || s.unavailable() != nil {
-		return
-	}
-	// Not for scripts: a poller's late answer would delete the cookie of a
-	// sign-in that has just happened.
-	if isDocument(r) || !hasFetchMetadata(r) {
+	case due:
+		s.reissued = true
+		// Clocks of replicas differ; what was seen never moves back.
+		m.writeSession(w, r, s, snap, max(s.now, snap.record.SeenAt))
+	case isDocument(r) || !hasFetchMetadata(r):
+		// Not for scripts: a poller's late answer would delete the cookie of a
+		// sign-in that has just happened.
 		m.deleteCookie(w, r)
 	}
 }
 
-// reissue sets the cookie anew where it is of an older generation or key, or a
-// tenth of the idle limit has passed, so that most answers carry none.
-func (m *Middleware) reissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
-	aged := s.now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
-	if aged || s.outOfDate(snap) {
-		s.reissued = true
-		// Clocks of replicas differ; what was seen never moves back.
-		m.writeSession(w, r, s, snap, max(s.now, snap.record.SeenAt))
-	}
+// cookieDue tells whether the browser is to have its cookie anew: the one it sent
+// is of an older generation or key, or a tenth of the idle limit has passed, so
+// that most answers carry none.
+func (m *Middleware) cookieDue(s *requestSession, snap *snapshot) bool {
+	return s.outOfDate(snap) || s.now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
 }
 
-// undoReissue takes back what reissue did for the idle limit: the session was
+// undoReissue takes back what settleCookie did for the idle limit: the session was
 // not used, only asked about. A newer token or key still reaches the browser.
 func (m *Middleware) undoReissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
 	if !s.reissued {

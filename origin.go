@@ -64,7 +64,7 @@ func (o origin) admits(req *http.Request) error {
 		return fmt.Errorf("%w: other scheme", ErrOtherOrigin)
 	case !equalFold(u.Hostname(), o.host) || portOf(u) != o.port:
 		return fmt.Errorf("%w: other host or port", ErrOtherOrigin)
-	case req.Host != "" && !o.isHost(req.Host):
+	case req.Host != "" && req.Host != u.Host && !o.isHost(req.Host):
 		// The Host field decides which site a shared front end serves.
 		return fmt.Errorf("%w: Request.Host names another host", ErrOtherOrigin)
 	case o.isNamedOtherwise(req.Header):

@@ -23,12 +23,11 @@ type requestSession struct {
 
 	request *http.Request // what the handlers behind Wrap get
 
-	carried  *snapshot // what the cookie held, whether or not it opens a session
+	carried  *snapshot // what the cookie held, whether or not it opens a session; nil without one
 	reading  reading
 	standing standing
+	reissued bool                  // Wrap has set the cookie anew
 	fault    atomic.Pointer[error] // why nothing is known of the session, where that is so
-
-	reissued bool // Wrap has set the cookie anew
 
 	// newest is the session as this request sees it, nil for none. A long
 	// request outlives its token, and Login or Logout may run within it.
@@ -36,17 +35,30 @@ type requestSession struct {
 	ended  atomic.Bool // there was a session when the request began
 }
 
-// newRequestSession is one allocation. What holds a cookie is behind a pointer
-// all the same: fmt prints the fields of a context that is in a field itself,
-// as in %s of an *http.Request, but follows no further pointer.
-func newRequestSession(ctx context.Context, m *Middleware) *requestSession {
+// newAnonymousRequest is for a request without a cookie of ours, which most are:
+// for every image and script of the pages before sign-in it is all that is paid.
+func newAnonymousRequest(ctx context.Context, m *Middleware) *requestSession {
 	made := new(struct {
 		session requestSession
-		carried snapshot
 		request http.Request
 	})
 	s := &made.session
-	s.Context, s.m, s.carried, s.request = ctx, m, &made.carried, &made.request
+	s.Context, s.m, s.request = ctx, m, &made.request
+	return s
+}
+
+// newRequestSession is one allocation, too. What holds a cookie is behind a
+// pointer all the same: fmt prints the fields of a context that is in a field
+// itself, as in %s of an *http.Request, but follows no further pointer.
+func newRequestSession(ctx context.Context, m *Middleware, rec record.Record, how reading) *requestSession {
+	made := new(struct {
+		session requestSession
+		request http.Request
+		carried snapshot
+	})
+	s := &made.session
+	s.Context, s.m, s.request, s.carried = ctx, m, &made.request, &made.carried
+	s.carried.record, s.reading = rec, how
 	return s
 }
 
@@ -58,7 +70,7 @@ type snapshot struct {
 }
 
 // standing is what cookie, limits and ledger make of a session.
-type standing int
+type standing uint8
 
 const (
 	standingNone     standing = iota // there is no cookie

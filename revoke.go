@@ -135,7 +135,7 @@ func (v *revoker) inRequest(ctx context.Context, call func() (LogoutOutcome, err
 // later takes over a revocation. It returns at once.
 func (v *revoker) later(job revocation) {
 	if !v.pending.start(maxPendingRevocations, func() { v.run(job) }) {
-		v.gaveUp(job, errors.New("ecgridsession: revocation not taken: too many are pending, or the middleware is closed"))
+		v.gaveUp(job, 0, errors.New("ecgridsession: revocation not taken: too many are pending, or the middleware is closed"))
 	}
 }
 
@@ -143,7 +143,7 @@ func (v *revoker) run(job revocation) {
 	for {
 		last := v.sleep(job.pause())
 		if v.stopped.Err() != nil {
-			v.gaveUp(job, errors.New("ecgridsession: revocation given up: the middleware was closed"))
+			v.gaveUp(job, 0, errors.New("ecgridsession: revocation given up: the middleware was closed"))
 			return
 		}
 		outcome, took, err := v.try(&job)
@@ -153,7 +153,7 @@ func (v *revoker) run(job revocation) {
 		}
 		job.failedWith(err)
 		if last || job.exhausted() {
-			v.gaveUp(job, err)
+			v.gaveUp(job, took, err)
 			return
 		}
 	}
@@ -227,8 +227,10 @@ func (v *revoker) report(job revocation, outcome LogoutOutcome, took time.Durati
 	v.m.emit(context.Background(), Event{Kind: kind, Session: job.session, Outcome: outcome, Duration: took, Err: err})
 }
 
-func (v *revoker) gaveUp(job revocation, err error) {
-	v.m.emit(context.Background(), Event{Kind: RevocationGaveUp, Session: job.session, Outcome: LogoutPending, Err: err})
+func (v *revoker) gaveUp(job revocation, took time.Duration, err error) {
+	v.m.emit(context.Background(), Event{
+		Kind: RevocationGaveUp, Session: job.session, Outcome: LogoutPending, Duration: took, Err: err,
+	})
 }
 
 // close lets each pending revocation try once more, without waiting, and

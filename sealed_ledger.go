@@ -3,12 +3,12 @@ package ecgridsession
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/ecgrid-contrib/ecgridsession/internal/base64url"
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
 )
@@ -42,7 +42,7 @@ func newSealedLedger(cfg Config, upstream origin) (sealedLedger, error) {
 }
 
 // sessionKeys are where the ledger keeps what concerns one session, and the
-// short reference to it. All are one-way functions of the ids.
+// short reference to it. What is of the session is a one-way function of its id.
 type sessionKeys struct {
 	at  [2]string // the session's entry and the user's cut-off, as Load takes them
 	ref [5]byte
@@ -60,15 +60,16 @@ func (l *sealedLedger) keysOf(id [16]byte, userID int64) sessionKeys {
 	in[16] = 's'
 	copy(in[17:], id[:])
 	session := sha256.Sum256(in[:])
-	in[16] = 'u'
-	binary.BigEndian.PutUint64(in[17:], uint64(userID))
-	user := sha256.Sum256(in[:25])
 
-	var out [2 * keyLen]byte
-	out[0], out[keyLen] = 's', 'u'
-	base64.RawURLEncoding.Encode(out[1:keyLen], session[:16])
-	base64.RawURLEncoding.Encode(out[keyLen+1:], user[:16])
-	both := string(out[:]) // one string for both: this runs on every request
+	// A user's number is so small that a hash would not hide it.
+	var user [16]byte
+	copy(user[:8], l.salt[:])
+	binary.BigEndian.PutUint64(user[8:], uint64(userID))
+
+	out := make([]byte, 0, 2*keyLen)
+	out = base64url.AppendEncode(append(out, 's'), session[:16])
+	out = base64url.AppendEncode(append(out, 'u'), user[:])
+	both := string(out) // one string for both: this runs on every request
 
 	keys := sessionKeys{at: [2]string{both[:keyLen], both[keyLen:]}}
 	copy(keys.ref[:], session[16:])

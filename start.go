@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
@@ -23,6 +24,7 @@ var errOtherUser = errors.New("ecgridsession: the credential belongs to another 
 type newSession struct {
 	credential Credential
 	login      string
+	took       time.Duration // ECGrid's call; 0 where it was not asked
 }
 
 // begin makes a session of a credential that ECGrid has accepted: ledger, then
@@ -44,7 +46,7 @@ func (m *Middleware) begin(w http.ResponseWriter, r *http.Request, n newSession)
 	before.replace(snap)
 
 	session := m.describe(snap)
-	m.emit(ctx, Event{Kind: SessionStarted, Session: session})
+	m.emit(ctx, Event{Kind: SessionStarted, Session: session, Duration: n.took})
 	return session, nil
 }
 

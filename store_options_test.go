@@ -73,6 +73,15 @@ func TestANameThatIsNoCookieNameIsAnErrorAndSetsNothing(t *testing.T) {
 	}
 }
 
+func TestASessionWithoutANameIsNew(t *testing.T) {
+	store := newStore(t, ecgridsession.CookieStoreConfig{})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Cookie", "=value; other=value")
+	session, err := store.New(r, "")
+	require.NoError(t, err)
+	assert.True(t, session.IsNew)
+}
+
 func TestACookieStoreChangesKeysWithoutLosingASession(t *testing.T) {
 	before, after := randomKey(t), randomKey(t)
 	w := saved(t, newStore(t, ecgridsession.CookieStoreConfig{Keys: [][]byte{before}}), "app", "kept")

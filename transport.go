@@ -130,7 +130,12 @@ func (t *transport) admit(req *http.Request) (Credential, error) {
 // withCredential is a copy of req that may be sent: the caller's is left as it
 // is, since http.Client copies its headers to where a redirect leads.
 func (t *transport) withCredential(req *http.Request, c Credential) *http.Request {
-	out := *req
+	made := new(struct { // one allocation
+		request    http.Request
+		credential [1]string
+	})
+	out := &made.request
+	*out = *req
 	out.Header = maps.Clone(req.Header)
 	if out.Header == nil {
 		out.Header = make(http.Header, 1)
@@ -145,8 +150,10 @@ func (t *transport) withCredential(req *http.Request, c Credential) *http.Reques
 			delete(out.Header, name)
 		}
 	}
-	c.auth().SetHeader(out.Header)
-	return &out
+	var name string
+	name, made.credential[0] = c.auth().Header()
+	out.Header[name] = made.credential[:]
+	return out
 }
 
 // supersede returns a newer credential of the request's session than the one

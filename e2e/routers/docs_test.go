@@ -35,13 +35,3 @@ func TestTheCodeOfTheDocumentationIsWhatIsTestedHere(t *testing.T) {
 		assert.Contains(t, string(text), "func "+mount+"(", "each router has its section")
 	}
 }
-
-func TestTheLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
-	text, err := os.ReadFile(docs)
-	require.NoError(t, err)
-	links := regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(string(text), -1)
-	require.NotEmpty(t, links)
-	for _, link := range links {
-		assert.FileExists(t, filepath.Join(filepath.Dir(docs), link[1]))
-	}
-}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 )
 
 // maxTokenBytes bounds a token or key: well over any JWT, well under what servers take in one header.
@@ -36,14 +35,15 @@ type Auth struct {
 	APIKey string // a long-lived key
 }
 
-// SetHeader puts the credential into h, replacing both credential headers.
-func (a Auth) SetHeader(h http.Header) {
-	h.Del(HeaderBearer)
-	h.Del(HeaderAPIKey)
-	if a.Bearer != "" {
-		h.Set(HeaderBearer, BearerPrefix+a.Bearer)
-	} else if a.APIKey != "" {
-		h.Set(HeaderAPIKey, a.APIKey)
+// Header is the header field that carries the credential; without one, its name is "".
+func (a Auth) Header() (name, value string) {
+	switch {
+	case a.Bearer != "":
+		return HeaderBearer, BearerPrefix + a.Bearer
+	case a.APIKey != "":
+		return HeaderAPIKey, a.APIKey
+	default:
+		return "", ""
 	}
 }
 

@@ -173,7 +173,7 @@ func (c *Client) request(ctx context.Context, path string, auth *Auth, fields ma
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if auth != nil {
-		auth.SetHeader(req.Header)
+		req.Header.Set(auth.Header())
 	}
 	return req, nil
 }

@@ -2,7 +2,10 @@ package record
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/base64url"
 )
 
 // A token whose parts, separated by dots, are all base64url is packed: written as the bytes that the parts stand for, which
@@ -144,15 +147,12 @@ func appendToken(dst []byte, token string, packed bool) []byte {
 		}
 		token = others
 	}
-	// The decoder wants bytes. A piece of a string is copied to the stack for it; all of it would go to the heap.
-	var chars [512]byte
 	for part := range strings.SplitSeq(token, ".") {
-		dst = appendUvarint(dst, uint64(base64.RawURLEncoding.DecodedLen(len(part))))
-		for len(part) > 0 {
-			k := copy(chars[:], part)
-			dst, _ = base64.RawURLEncoding.AppendDecode(dst, chars[:k]) // cannot fail: the token is packable
-			part = part[k:]
-		}
+		n := base64url.DecodedLen(len(part))
+		dst = appendUvarint(dst, uint64(n))
+		start := len(dst)
+		dst = slices.Grow(dst, n)[:start+n]
+		base64url.Decode(dst[start:], part) // cannot fail: the token is packable
 	}
 	return dst
 }
@@ -219,7 +219,7 @@ func (t *text) writeTo(b *strings.Builder) {
 		}
 		for len(part) > 0 {
 			k := min(piece, len(part))
-			b.Write(appendEncode(chars[:0], part[:k]))
+			b.Write(base64url.AppendEncode(chars[:0], part[:k]))
 			part = part[k:]
 		}
 	}

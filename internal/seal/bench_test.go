@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"encoding/base64"
 	"fmt"
 	"testing"
 )
@@ -82,26 +81,4 @@ func BenchmarkOpenTextOfAnUnknownKey(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkDecode compares decode with what the standard library has for the same purpose.
-func BenchmarkDecode(b *testing.B) {
-	for _, size := range []int{733, 2081} {
-		text := base64.RawURLEncoding.EncodeToString(randomBytes(size))
-		buf := make([]byte, size)
-		b.Run(fmt.Sprintf("ours/bytes=%d", size), func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			for b.Loop() {
-				decode(buf, text)
-			}
-		})
-		b.Run(fmt.Sprintf("standard/bytes=%d", size), func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			strict := base64.RawURLEncoding.Strict()
-			src := []byte(text)
-			for b.Loop() {
-				_, _ = strict.Decode(buf, src)
-			}
-		})
-	}
 }

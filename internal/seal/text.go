@@ -1,6 +1,10 @@
 package seal
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/base64url"
+)
 
 // TextLen is the length of what [Ring.SealText] makes of a plaintext of plaintextLen bytes.
 func TextLen(plaintextLen int) int {
@@ -12,7 +16,7 @@ func TextLen(plaintextLen int) int {
 func (r *Ring) SealText(plaintext, ad []byte) string {
 	buf := make([]byte, 0, Overhead+len(plaintext)+TextLen(len(plaintext)))
 	buf = r.Seal(buf, plaintext, ad)
-	text := base64.RawURLEncoding.AppendEncode(buf, buf)[len(buf):]
+	text := base64url.AppendEncode(buf, buf)[len(buf):]
 	return string(text)
 }
 
@@ -23,12 +27,12 @@ func (r *Ring) SealText(plaintext, ad []byte) string {
 // plaintext that is returned, up to its capacity, may be overwritten. A value that names no key of the ring is refused
 // before it is decoded.
 func (r *Ring) OpenText(dst []byte, value string, ad []byte) (plaintext []byte, current bool, err error) {
-	n := decodedLen(len(value))
+	n := base64url.DecodedLen(len(value))
 	if n < Overhead {
 		return nil, false, ErrOpen
 	}
 	var head [6]byte
-	if !decode(head[:], value[:8]) || !r.knows(head[:]) {
+	if !base64url.Decode(head[:], value[:8]) || !r.knows(head[:]) {
 		return nil, false, ErrOpen
 	}
 	// The decoded value goes behind the place of the plaintext: opening in place would make the cipher move it first,
@@ -40,7 +44,7 @@ func (r *Ring) OpenText(dst []byte, value string, ad []byte) (plaintext []byte, 
 		copy(buf, dst)
 	}
 	sealed := buf[start : start+n]
-	if !decode(sealed, value) {
+	if !base64url.Decode(sealed, value) {
 		return nil, false, ErrOpen
 	}
 	return r.Open(buf[:len(dst)], sealed, ad)

@@ -96,6 +96,9 @@ func TestTheStandardAlphabetDoesNotOpen(t *testing.T) {
 	t.Fatal("no value with '-' or '_' came up")
 }
 
+// alphabet is that of base64url (RFC 4648, table 2).
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 func TestSpareBitsOfTheLastCharacterDoNotOpen(t *testing.T) {
 	r := ring(t, 1)
 	for _, size := range []int{31, 32} { // 64 and 65 bytes: four and two bits to spare

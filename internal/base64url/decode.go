@@ -1,9 +1,6 @@
-package seal
+package base64url
 
 import "encoding/binary"
-
-// alphabet is that of base64url (RFC 4648, section 5).
-const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // notInAlphabet has a bit that four characters never have together, so that what many of them give can be or-ed and judged
 // once.
@@ -27,17 +24,9 @@ func quantum(s string) uint32 {
 	return sextets[0][s[0]] | sextets[1][s[1]] | sextets[2][s[2]] | sextets[3][s[3]]
 }
 
-// decodedLen is how many bytes n characters stand for.
-func decodedLen(n int) int { return n/4*3 + n%4*3/4 }
-
-// decode fills dst, which must be decodedLen(len(s)) bytes long, with what s stands for, and reports whether s is base64url
-// without padding in its one canonical spelling (RFC 4648, section 3.5). If it is not, dst holds rubbish.
-//
-// It is here for two things that encoding/base64 does not do: it refuses CR and LF, which that package skips even in its
-// strict mode, so that one value has one spelling; and it decodes a cookie in little more than half the time, where
-// decoding would otherwise cost more than decryption. The time does depend on the characters, by way of the processor's
-// cache, but they are of a ciphertext that the sender knows.
-func decode(dst []byte, s string) bool {
+// Decode fills dst, which must be DecodedLen(len(s)) bytes long, with what s stands for, and reports whether s is
+// canonical. If it is not, dst holds rubbish.
+func Decode(dst []byte, s string) bool {
 	var bad uint32
 	for len(s) >= 8 && len(dst) >= 8 {
 		chars, out := s[:8], dst[:8]

@@ -1,4 +1,4 @@
-package seal
+package base64url
 
 import (
 	"bytes"
@@ -14,12 +14,12 @@ import (
 func agree(t testing.TB, s string) {
 	want, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	good := err == nil && !strings.ContainsAny(s, "\r\n")
-	got := make([]byte, decodedLen(len(s)))
-	if decode(got, s) != good {
-		t.Fatalf("decode(%q) is %v", s, !good)
+	got := make([]byte, DecodedLen(len(s)))
+	if Decode(got, s) != good {
+		t.Fatalf("Decode(%q) is %v", s, !good)
 	}
 	if good && !bytes.Equal(got, want) {
-		t.Fatalf("decode(%q) gives %x, want %x", s, got, want)
+		t.Fatalf("Decode(%q) gives %x, want %x", s, got, want)
 	}
 }
 
@@ -59,9 +59,9 @@ func TestEveryLengthDecodes(t *testing.T) {
 	for n := range 300 {
 		want := randomBytes(n)
 		s := base64.RawURLEncoding.EncodeToString(want)
-		require.Equal(t, n, decodedLen(len(s)))
+		require.Equal(t, n, DecodedLen(len(s)))
 		got := make([]byte, n)
-		require.True(t, decode(got, s))
+		require.True(t, Decode(got, s))
 		require.Equal(t, want, got)
 	}
 }
@@ -70,7 +70,7 @@ func TestDecodeWritesNothingBehindDst(t *testing.T) {
 	for n := range 100 {
 		s := base64.RawURLEncoding.EncodeToString(randomBytes(n))
 		buf := bytes.Repeat([]byte{0xA5}, n+16)
-		require.True(t, decode(buf[:n], s))
+		require.True(t, Decode(buf[:n], s))
 		assert.Equal(t, bytes.Repeat([]byte{0xA5}, 16), buf[n:])
 	}
 }
