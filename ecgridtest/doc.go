@@ -25,6 +25,9 @@
 //		// …
 //	}
 //
+// A whole one, with an outage of ECGrid in it, is example/app_test.go in this
+// module.
+//
 // # What it does
 //
 // It keeps the contract that ecgridsession is written against: login, refresh,

@@ -74,8 +74,6 @@ func TestTheInboxTellsItsStatesApart(t *testing.T) {
 			http.StatusOK, "Nothing is waiting", true},
 		{"one parcel without a date", ecgridtest.Fault{Body: `{"success":true,"data":[{"fileName":"a&b.x12","created":"soon"}]}`},
 			http.StatusOK, "a&amp;b.x12", true},
-		{"outage", ecgridtest.Fault{Status: http.StatusServiceUnavailable},
-			http.StatusBadGateway, "The inbox cannot be shown right now", true},
 		{"cut connection", ecgridtest.Fault{Reset: true},
 			http.StatusBadGateway, "The inbox cannot be shown right now", true},
 		{"something else than JSON", ecgridtest.Fault{Body: "<html>"},
