@@ -78,10 +78,15 @@ func New(cfg Config) (*Middleware, error) {
 // runs. Handlers that the app wraps twice are wrapped once.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.sessionIn(r.Context()) == nil {
-			r = m.withSession(w, r)
+		if m.sessionIn(r.Context()) != nil {
+			next.ServeHTTP(w, r)
+			return
 		}
-		next.ServeHTTP(w, r)
+		opened := m.withSession(w, r)
+		next.ServeHTTP(w, opened)
+		// The server removes the temporary files of the form that it finds in
+		// its own request.
+		r.MultipartForm = opened.MultipartForm
 	})
 }
 
