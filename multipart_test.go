@@ -16,7 +16,9 @@ import (
 )
 
 func TestAnUploadedFileIsRemovedFromTheDiskAfterTheRequestAsWithoutUs(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	t.Setenv("TMP", dir) // on Windows
 	m, err := ecgridsession.New(ecgridsession.Config{Keys: [][]byte{randomKey(t)}})
 	require.NoError(t, err)
 	onDisk := func() int {
