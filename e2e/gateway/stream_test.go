@@ -108,7 +108,7 @@ func TestAReaderWhoLeavesEndsTheStreamAtTheUpstream(t *testing.T) {
 
 // noise is a body that is too large to be kept anywhere by accident, the same
 // each time.
-const size = 32 << 20
+const size = 8 << 20
 
 func noise() io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{1}), size) }
 
