@@ -3,6 +3,7 @@ module github.com/ecgrid-contrib/ecgridsession/e2e
 go 1.26.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/ecgrid-contrib/ecgridsession v0.1.0
 	github.com/ecgrid-contrib/ecgridsession/ginadapter v0.1.0
 	github.com/ecgrid-contrib/ecgridsession/redisledger v0.1.0

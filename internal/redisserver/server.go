@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/required"
 )
 
 // patience is how long a server may take to start or to end.
@@ -53,13 +55,7 @@ func StartSentinel(t testing.TB) *Server {
 
 func launch(t testing.TB, args []string) *Server {
 	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		if slices.Contains(strings.FieldsFunc(os.Getenv("ECGRID_REQUIRE"), isSeparator), "redis") {
-			t.Fatalf("ECGRID_REQUIRE asks for redis: %v", err)
-		}
-		t.Skipf("there is no redis-server on this machine (Debian has it in the package redis-server): %v", err)
-	}
+	binary := required.Program(t, "redis", "redis-server", "redis-server")
 	dir, err := os.MkdirTemp("", "redis-server-")
 	if err != nil {
 		t.Fatal(err)
@@ -80,8 +76,6 @@ func (s *Server) cleanUp() {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
-
-func isSeparator(r rune) bool { return r == ',' || r == ' ' }
 
 // FreeAddr is an address of the loopback interface on which nothing listens.
 func FreeAddr(t testing.TB) string {

@@ -1,0 +1,32 @@
+// Package required finds the programs that tests run beside Go: servers,
+// proxies, browsers. Where one is missing its tests are skipped; a machine that is
+// meant to have it names it in ECGRID_REQUIRE, and there they fail.
+package required
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Program returns the path of the first of names that there is: each is looked
+// up in PATH, or is a path itself. Where there is none, the test is skipped with
+// a word on the Debian package that has it; with requirement among the words of
+// ECGRID_REQUIRE, which commas or spaces part, it fails.
+func Program(t testing.TB, requirement, debian string, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	const missing = "there is no %s on this machine (Debian has it in the package %s)"
+	words := strings.FieldsFunc(os.Getenv("ECGRID_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
+	if slices.Contains(words, requirement) {
+		t.Fatalf("ECGRID_REQUIRE asks for %s, and "+missing, requirement, names[0], debian)
+	}
+	t.Skipf(missing, names[0], debian)
+	return ""
+}
