@@ -262,8 +262,7 @@ func commentsOf(pkg *doc.Package) map[string]string {
 // plainText is what a comment shows besides its links and its code.
 func plainText(parsed *comment.Doc) string {
 	var text strings.Builder
-	var write func(parts []comment.Text)
-	write = func(parts []comment.Text) {
+	write := func(parts []comment.Text) {
 		for _, part := range parts {
 			switch part := part.(type) {
 			case comment.Plain:

@@ -34,7 +34,7 @@ func newInbox(cfg ecgridsession.Config) (http.Handler, error) {
 	routes.Handle("/logout", sessions.LogoutHandler())
 	routes.Handle("/", sessions.Require(app))
 	// The app's own forms need what sign-in and sign-out have already.
-	return sessions.Wrap(http.NewCrossOriginProtection().Handler(routes)), nil
+	return http.NewCrossOriginProtection().Handler(sessions.Wrap(routes)), nil
 }
 
 func (app *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
