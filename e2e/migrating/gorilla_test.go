@@ -9,20 +9,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// signedInBefore is a browser that signed in and chose a theme before the move.
-func (m *move) signedInBefore() *browser {
+// signedInBefore is a browser that signed in and chose a theme before the move,
+// in the app that it returns.
+func (m *move) signedInBefore() (b *browser, before string) {
 	m.t.Helper()
-	before := m.start("gorilla/before", m.secret)
-	b := newBrowser(m.t)
+	before = m.start("gorilla/before", m.secret)
+	b = newBrowser(m.t)
 	require.Equal(m.t, http.StatusSeeOther, b.signIn(before).status)
 	b.post(before+"/theme", url.Values{"theme": {"dark"}})
 	require.Contains(m.t, b.get(before+"/").body, "theme: dark")
-	return b
+	return b, before
 }
 
 func TestWithReadAlsoTheAppsOwnValuesStayAndTheUserSignsInOnce(t *testing.T) {
 	m := newMove(t)
-	b := m.signedInBefore()
+	b, before := m.signedInBefore()
 	after := m.start("gorilla/after", m.secret)
 
 	assert.False(t, b.isSignedIn(after), "the token of before is not taken over")
@@ -30,6 +31,7 @@ func TestWithReadAlsoTheAppsOwnValuesStayAndTheUserSignsInOnce(t *testing.T) {
 	got := b.get(after + "/")
 	assert.Equal(t, http.StatusOK, got.status)
 	assert.Contains(t, got.body, "theme: dark")
+	assert.True(t, b.isSignedIn(before), "going back costs nobody a sign-in")
 
 	// Sealed anew, without the old token; the old secret is not needed any more.
 	b.post(after+"/theme", url.Values{"theme": {"light"}})
@@ -39,7 +41,7 @@ func TestWithReadAlsoTheAppsOwnValuesStayAndTheUserSignsInOnce(t *testing.T) {
 
 func TestWithoutReadAlsoTheAppsOwnValuesAreLost(t *testing.T) {
 	m := newMove(t)
-	b := m.signedInBefore()
+	b, _ := m.signedInBefore()
 	after := m.start("gorilla/after", "")
 
 	assert.False(t, b.isSignedIn(after))
@@ -49,7 +51,7 @@ func TestWithoutReadAlsoTheAppsOwnValuesAreLost(t *testing.T) {
 
 func TestASignInIsCarriedOverUntilItsTokenHasEnded(t *testing.T) {
 	m := newMove(t)
-	b := m.signedInBefore()
+	b, _ := m.signedInBefore()
 	thief := b.copied()
 	carried := m.start("gorilla/carried", m.secret)
 
