@@ -27,7 +27,9 @@ var (
 	inlineLink  = regexp.MustCompile(`\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)(?:\s+"([^"]*)")?\)`)
 	definition  = regexp.MustCompile(`^\s*\[([^\]]+)\]:\s+(\S+)(?:\s+"([^"]*)")?\s*$`)
 	reference   = regexp.MustCompile(`\]\[([^\]]+)\]`)
-	nameOfATest = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`)
+	nameOfATest = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark|Example)[A-Z]\w+`)
+	mark        = regexp.MustCompile(`\[<sup>✓</sup>\]\[([^\]]+)\]`)
+	numbered    = regexp.MustCompile(`^\d+\. `)
 	codeSpan    = regexp.MustCompile("`[^`]*`")
 )
 
@@ -68,12 +70,22 @@ func TestEveryTestThatADocumentNamesExists(t *testing.T) {
 // A claim is a row of a table, an item of a list or a paragraph. Introductions,
 // which end in a colon, claim nothing, nor does what only leads somewhere else.
 func TestEveryClaimOfTheREADMEIsLinkedToATest(t *testing.T) {
-	claims := 0
-	for _, claim := range claimsOf(readDocument(t, "README.md")) {
-		claims++
-		assert.Contains(t, claim, "[<sup>", "the README claims something without naming the test that holds it")
+	d := readDocument(t, "README.md")
+	names := make(map[string]string)
+	for _, line := range d.prose() {
+		if found := definition.FindStringSubmatch(line); found != nil {
+			names[found[1]] = found[3]
+		}
 	}
-	assert.Greater(t, claims, 20)
+	claims := claimsOf(d)
+	assert.Greater(t, len(claims), 20)
+	for _, claim := range claims {
+		marks := mark.FindAllStringSubmatch(claim, -1)
+		assert.NotEmpty(t, marks, "%s\nclaims something without naming the test that holds it", claim)
+		for _, found := range marks {
+			assert.Regexp(t, nameOfATest, names[found[1]], "the mark %q leads to no test", found[1])
+		}
+	}
 }
 
 // claimsOf are the blocks of a README's text outside of what only leads
@@ -103,7 +115,7 @@ func claimsOf(d document) []string {
 			if row++; row > 2 { // behind the header and its line
 				block = trimmed
 			}
-		case strings.HasPrefix(trimmed, "- "), regexp.MustCompile(`^\d+\. `).MatchString(trimmed):
+		case strings.HasPrefix(trimmed, "- "), numbered.MatchString(trimmed):
 			end()
 			block = trimmed
 		default:

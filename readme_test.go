@@ -2,10 +2,13 @@ package ecgridsession_test
 
 import (
 	"encoding/base64"
+	"net/http"
 	"os"
 	"regexp"
+	"strconv"
 	"testing"
 
+	"github.com/gorilla/sessions"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -27,4 +30,19 @@ func TestTheKeyInTheREADMEIsTheOneThatNewRefuses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = ecgridsession.New(ecgridsession.Config{Keys: [][]byte{key}})
 	assert.ErrorContains(t, err, "README")
+}
+
+func TestTheSizesInTheREADMEAreThoseOfBothCookies(t *testing.T) {
+	row := regexp.MustCompile(`(\d+) bytes for a token of 700.*signed but readable, (\d+) bytes`).FindStringSubmatch(readme(t))
+	require.NotNil(t, row)
+	require.Equal(t, 700, tokenSize)
+	_, ours, _ := wrappedSession(t)
+	gorillas := cookieOfGorilla(t, sessions.NewCookieStore(randomKey(t)))
+	for said, cookie := range map[string]*http.Cookie{row[1]: ours, row[2]: gorillas} {
+		assert.Equal(t, said, strconv.Itoa(len(cookie.Name)+len("=")+len(cookie.Value)))
+	}
+	assert.Regexp(t, `^[A-Za-z0-9_-]+=*$`, gorillas.Value)
+	plain, err := base64.URLEncoding.DecodeString(gorillas.Value)
+	require.NoError(t, err)
+	assert.Regexp(t, `^\d+\|`, string(plain), "gorilla's is readable by whoever decodes it")
 }
