@@ -3,6 +3,7 @@ package ecgridsession_test
 import (
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strconv"
@@ -35,9 +36,17 @@ func TestTheKeyInTheREADMEIsTheOneThatNewRefuses(t *testing.T) {
 func TestTheSizesInTheREADMEAreThoseOfBothCookies(t *testing.T) {
 	row := regexp.MustCompile(`(\d+) bytes for a token of 700.*signed but readable, (\d+) bytes`).FindStringSubmatch(readme(t))
 	require.NotNil(t, row)
-	require.Equal(t, 700, tokenSize)
-	_, ours, _ := wrappedSession(t)
-	gorillas := cookieOfGorilla(t, sessions.NewCookieStore(randomKey(t)))
+	s := newSite(t)
+	s.grid.SetTokenSize(700)
+	ours := s.browser().signIn().cookie()
+	token := s.grid.Issue(demo.ID).Token
+	require.Len(t, token, 700)
+	w := httptest.NewRecorder()
+	session := sessions.NewSession(sessions.NewCookieStore(randomKey(t)), ours.Name)
+	session.Options = &sessions.Options{Path: "/"}
+	session.Values["token"] = token
+	require.NoError(t, session.Save(httptest.NewRequest(http.MethodPost, "/login", nil), w))
+	gorillas := w.Result().Cookies()[0]
 	for said, cookie := range map[string]*http.Cookie{row[1]: ours, row[2]: gorillas} {
 		assert.Equal(t, said, strconv.Itoa(len(cookie.Name)+len("=")+len(cookie.Value)))
 	}
