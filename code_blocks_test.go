@@ -90,7 +90,7 @@ func compiles(t *testing.T, where, source string) {
 	require.NoError(t, err)
 	name, command := "main.go", []string{"build", "-buildvcs=false"}
 	if isTest(parsed) {
-		name, command = "main_test.go", []string{"test", "-c"}
+		name, command = "main_test.go", []string{"test", "-c", "-vet=off"} // which would look for the folder
 	}
 	root, err := os.Getwd()
 	require.NoError(t, err)
