@@ -31,11 +31,12 @@
 // from which [Middleware.Session] and [Middleware.Transport] take what they need.
 // The ResponseWriter is the server's own. A session begins with
 // [Middleware.LoginHandler], [Middleware.Login], or [Middleware.Start] for a
-// credential that the app already has. It ends at sign-out, 30 minutes after the
-// last use, 8 hours after sign-in, or when ECGrid refuses its credential.
+// credential that the app already has. It ends at sign-out, when the browser
+// signs in anew, 30 minutes after the last use, 8 hours after sign-in, or when
+// ECGrid refuses its credential.
 //
 // The cookie holds the session. The [Ledger] holds what a cookie cannot know,
-// has the last word, and is asked once for each request that has a cookie.
+// has the last word, and is asked once for each request that brings a session.
 // [MemoryLedger], the default, is right for an app of one process; replicas need
 // one that they share. API keys are kept in the ledger and never in the cookie,
 // and so are tokens that are too long for it.
@@ -57,9 +58,11 @@
 // The new token stays in the ledger until it expires. A browser that missed the
 // new cookie, or sends an older one, goes on. A refresh to which ECGrid does not
 // answer, or answers 429 or 5xx, leaves the token so far in place and is tried
-// again with a growing pause. ECGrid's refusal ends the session. Should a call
-// through [Middleware.Transport] meet a token that has just been replaced, it is
-// sent once more with the new one, if its body can be had again.
+// again with a growing pause. ECGrid's refusal ends the session, unless the
+// ledger could not be asked whether the token has been replaced. A token that has
+// expired while the browser slept is given one refresh. Should a call through
+// [Middleware.Transport] meet a token that has just been replaced, it is sent
+// once more with the new one, if its body can be had again.
 //
 // # Logout
 //
@@ -70,8 +73,13 @@
 // token ended at ECGrid, within 3 seconds and even if the browser has gone. Where
 // ECGrid does not answer, that goes on in the background for a bounded number of
 // tries; [Middleware.Close] waits for them. A refresh that was under way revokes
-// what it brings. The user is signed out whatever ECGrid does;
-// [LogoutOutcome] says what it did.
+// what it brings. The user is signed out whatever ECGrid does; [LogoutOutcome]
+// says what it did.
+//
+// Where the ledger does not answer, ECGrid's word that it has ended the token is
+// enough. Where there is none either, or the credential is a key, which lives on,
+// the cookie is deleted all the same and the answer is [ErrLogoutUnconfirmed] and
+// 503, never a false success; the rest is made up for in the background.
 //
 // [Middleware.LogoutEverywhere] ends all sessions of the user.
 // [Middleware.EndWithSession] ends streams and WebSockets with their session.
@@ -89,8 +97,8 @@
 // The credential goes to Config.Upstream only: [Middleware.Transport] refuses
 // to send a request elsewhere, and [Middleware.Client] to follow a redirect
 // there. [Credential], [Config] and whatever holds them print, log and marshal
-// redacted. No error, log line, [Event] or page holds anything that ECGrid sent
-// but numbers and documented codes.
+// redacted. No error, log line or page holds anything that ECGrid sent but
+// numbers and documented codes; an [Event] names the user, besides.
 //
 // Sign-in and sign-out are refused to pages of other sites. Targets of return_to
 // are paths on this site. X-Forwarded headers are not read. What is behind
@@ -101,7 +109,12 @@
 // [net/http.CrossOriginProtection]; scripts that run in the app's pages, which
 // can use the session though not read it; a cookie that is stolen from the
 // browser, which works until its session ends; guessed passwords, which ECGrid
-// has to limit.
+// has to limit, and of which no Event tells; and whoever can write to the ledger,
+// who can put an older entry back in its place.
+//
+// docs/security.md has the threat model, and what ASVS 5.0 and RFC 10017 ask,
+// each with its test. docs/migrating.md shows the way here from gorilla/sessions
+// and x/oauth2.
 //
 // # Limits
 //

@@ -2,15 +2,14 @@ package ecgridsession_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strings"
+	"strconv"
 	"testing"
 
+	"github.com/gorilla/sessions"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -25,29 +24,6 @@ func readme(t *testing.T) string {
 	return string(text)
 }
 
-func TestTheProgramOfTheREADMECompiles(t *testing.T) {
-	programs := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme(t), -1)
-	require.NotEmpty(t, programs)
-	root, err := os.Getwd()
-	require.NoError(t, err)
-	for i, program := range programs {
-		source := filepath.Join(t.TempDir(), "main.go")
-		require.NoError(t, os.WriteFile(source, []byte(program[1]), 0o600))
-		// Laid over the checkout as one more of its packages, which takes no
-		// module of its own and no network.
-		name := fmt.Sprintf("readme%d", i)
-		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, name, "main.go"): source}})
-		require.NoError(t, err)
-		overlaid := filepath.Join(t.TempDir(), "overlay.json")
-		require.NoError(t, os.WriteFile(overlaid, overlay, 0o600))
-		output, err := exec.Command("go", "build", "-buildvcs=false", "-o", os.DevNull, "-overlay="+overlaid, "./"+name).CombinedOutput()
-		assert.NoError(t, err, "%s", output)
-		formatted, err := exec.Command("gofmt", "-l", source).CombinedOutput()
-		require.NoError(t, err)
-		assert.Empty(t, string(formatted), "the program is not formatted")
-	}
-}
-
 func TestTheKeyInTheREADMEIsTheOneThatNewRefuses(t *testing.T) {
 	keys := regexp.MustCompile(`[A-Za-z0-9+/]{43}=`).FindAllString(readme(t), -1)
 	require.Equal(t, []string{seal.SampleKeyBase64}, keys)
@@ -57,12 +33,25 @@ func TestTheKeyInTheREADMEIsTheOneThatNewRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "README")
 }
 
-func TestTheLinksOfTheREADMELeadSomewhere(t *testing.T) {
-	links := regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(readme(t), -1)
-	require.NotEmpty(t, links)
-	for _, link := range links {
-		if !strings.HasPrefix(link[1], "https://") {
-			assert.FileExists(t, link[1])
-		}
+func TestTheSizesInTheREADMEAreThoseOfBothCookies(t *testing.T) {
+	row := regexp.MustCompile(`(\d+) bytes for a token of 700.*signed but readable, (\d+) bytes`).FindStringSubmatch(readme(t))
+	require.NotNil(t, row)
+	s := newSite(t)
+	s.grid.SetTokenSize(700)
+	ours := s.browser().signIn().cookie()
+	token := s.grid.Issue(demo.ID).Token
+	require.Len(t, token, 700)
+	w := httptest.NewRecorder()
+	session := sessions.NewSession(sessions.NewCookieStore(randomKey(t)), ours.Name)
+	session.Options = &sessions.Options{Path: "/"}
+	session.Values["token"] = token
+	require.NoError(t, session.Save(httptest.NewRequest(http.MethodPost, "/login", nil), w))
+	gorillas := w.Result().Cookies()[0]
+	for said, cookie := range map[string]*http.Cookie{row[1]: ours, row[2]: gorillas} {
+		assert.Equal(t, said, strconv.Itoa(len(cookie.Name)+len("=")+len(cookie.Value)))
 	}
+	assert.Regexp(t, `^[A-Za-z0-9_-]+=*$`, gorillas.Value)
+	plain, err := base64.URLEncoding.DecodeString(gorillas.Value)
+	require.NoError(t, err)
+	assert.Regexp(t, `^\d+\|`, string(plain), "gorilla's is readable by whoever decodes it")
 }

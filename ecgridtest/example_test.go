@@ -6,15 +6,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"testing"
 
-	"github.com/ecgrid-contrib/ecgridsession"
 	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
 // An app that is run without an ECGrid account serves the API itself. A test
 // uses NewServer instead.
-func Example() {
+func ExampleNewAPI() {
 	api := ecgridtest.NewAPI()
 	api.AddUser(ecgridtest.User{ID: 1042, Login: "alice", Password: "correct horse"})
 	server := httptest.NewServer(api)
@@ -73,25 +71,4 @@ func ExampleAPI_Inject() {
 	// POST /v2/auth/logout 503 bearer
 	// POST /v2/auth/logout 200 bearer
 	// live tokens: 0
-}
-
-// A test of an app's page begins with a user who is signed in.
-func ExampleSignIn() {
-	var (
-		t        *testing.T                // of the test
-		sessions *ecgridsession.Middleware // made with Upstream: ecgrid.URL
-		handler  http.Handler              // the app's pages, behind sessions.Wrap
-	)
-	ecgrid := ecgridtest.NewServer(t)
-	ecgrid.AddUser(ecgridtest.User{ID: 1042, Login: "alice"})
-	app := httptest.NewTLSServer(handler)
-	defer app.Close()
-
-	client := app.Client()
-	ecgridtest.SignIn(t, sessions, client, app.URL, ecgrid.Issue(1042))
-	resp, err := client.Get(app.URL + "/inbox")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
 }

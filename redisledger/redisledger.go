@@ -45,7 +45,11 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ecgrid-contrib/ecgridsession"
 )
+
+var _ ecgridsession.Ledger = (*Ledger)(nil)
 
 // Ledger is an [ecgridsession.Ledger] on Redis. It is safe for concurrent use.
 type Ledger struct {
