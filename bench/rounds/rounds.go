@@ -116,7 +116,7 @@ func newWorker(run Run) *worker {
 // calibrate finds out how many operations fill a slice. It also warms up.
 func (w *worker) calibrate(slice time.Duration) error {
 	w.times = 1
-	for {
+	for w.times < mostTimes {
 		took, err := w.slice()
 		if err != nil {
 			return err
@@ -127,7 +127,11 @@ func (w *worker) calibrate(slice time.Duration) error {
 		}
 		w.times *= 2
 	}
+	return fmt.Errorf("rounds: %s takes no time", w.name)
 }
+
+// mostTimes is how often nothing can be done that is worth measuring.
+const mostTimes = 1 << 24
 
 // slice does the operations and returns how long one of them took.
 func (w *worker) slice() (nanoseconds float64, err error) {

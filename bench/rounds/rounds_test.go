@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -74,62 +77,84 @@ func doing(name string, what func() error) subject.Subject {
 }
 
 func TestEveryRunGetsOneSliceInEachRound(t *testing.T) {
-	var order []string
-	run := func(name string) rounds.Run {
-		return rounds.Run{Subject: doing(name, func() error {
-			if len(order) == 0 || order[len(order)-1] != name {
+	synctest.Test(t, func(t *testing.T) {
+		var order []string
+		run := func(name string) rounds.Run {
+			return rounds.Run{Subject: doing(name, func() error {
 				order = append(order, name)
-			}
-			time.Sleep(time.Microsecond)
-			return nil
-		})}
-	}
-	series, err := rounds.Measure(t.Context(), rounds.Options{Rounds: 50, Slice: 2 * time.Microsecond}, run("a"), run("b"), run("c"))
-	require.NoError(t, err)
-	require.Len(t, series, 3)
-	for _, times := range series {
-		assert.Len(t, times, 50)
-		for _, took := range times {
-			assert.Positive(t, took)
+				time.Sleep(time.Millisecond)
+				return nil
+			})}
 		}
-	}
-	followers := make(map[string]int)
-	for i := range order[1:] {
-		followers[order[i]+order[i+1]]++
-	}
-	assert.Len(t, followers, 6, "the order is drawn anew in each round: %v", followers)
+		// An operation fills a slice, so each slice is one of them, and so is
+		// what each calibration takes.
+		series, err := rounds.Measure(t.Context(), rounds.Options{Rounds: 50, Slice: time.Millisecond}, run("a"), run("b"), run("c"))
+		require.NoError(t, err)
+		require.Len(t, series, 3)
+		for _, times := range series {
+			assert.Len(t, times, 50)
+		}
+		orders := make(map[string]bool)
+		require.Len(t, order, 3+3*50)
+		for round := range slices.Chunk(order[3:], 3) {
+			orders[strings.Join(round, "")] = true
+			assert.ElementsMatch(t, []string{"a", "b", "c"}, round)
+		}
+		assert.Greater(t, len(orders), 2, "the order is drawn anew in each round: %v", orders)
+	})
 }
 
-func TestTheTimeIsThatOfOneOperation(t *testing.T) {
-	const pause = 200 * time.Microsecond
-	sleeping := doing("sleep", func() error { time.Sleep(pause); return nil })
-	series, err := rounds.Measure(t.Context(), rounds.Options{Rounds: 3, Slice: 10 * pause}, rounds.Run{Subject: sleeping},
-		rounds.Run{Subject: sleeping, Cores: 4})
-	require.NoError(t, err)
-	for run := range series {
-		assert.GreaterOrEqual(t, series.Time(run).Q1, float64(pause), "on several cores it is what each of them sees")
-	}
+func TestTheTimeIsThatOfOneOperationOnOneCore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sleeping := doing("sleep", func() error { time.Sleep(200 * time.Microsecond); return nil })
+		series, err := rounds.Measure(t.Context(), rounds.Options{Rounds: 3, Slice: 2 * time.Millisecond},
+			rounds.Run{Subject: sleeping}, rounds.Run{Subject: sleeping, Cores: 4})
+		require.NoError(t, err)
+		assert.Equal(t, rounds.Series{{200e3, 200e3, 200e3}, {200e3, 200e3, 200e3}}, series)
+	})
+}
+
+func TestASliceIsAsLongAsItIsToBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := rounds.Measure(t.Context(), rounds.Options{Rounds: 1000, Slice: 2 * time.Millisecond},
+			rounds.Run{Subject: doing("sleep", func() error { time.Sleep(150 * time.Microsecond); return nil })})
+		require.NoError(t, err)
+		assert.InDelta(t, 2000, time.Since(began).Milliseconds(), 60)
+	})
 }
 
 func TestEachCoreHasAnOperationOfItsOwn(t *testing.T) {
-	var begun, most, now atomic.Int32
-	_, err := rounds.Measure(t.Context(), rounds.Options{Rounds: 1, Slice: time.Millisecond}, rounds.Run{
-		Cores: 3,
-		Subject: subject.Subject{Name: "counted", Begin: func() subject.Operation {
-			begun.Add(1)
-			return func() error {
-				if n := now.Add(1); n > most.Load() {
-					most.Store(n)
+	synctest.Test(t, func(t *testing.T) {
+		var begun, now atomic.Int32
+		var together atomic.Bool
+		_, err := rounds.Measure(t.Context(), rounds.Options{Rounds: 1, Slice: time.Millisecond}, rounds.Run{
+			Cores: 3,
+			Subject: subject.Subject{Name: "counted", Begin: func() subject.Operation {
+				begun.Add(1)
+				return func() error {
+					now.Add(1)
+					time.Sleep(100 * time.Microsecond) // until all of them sleep
+					if now.Load() == 3 {
+						together.Store(true)
+					}
+					now.Add(-1)
+					return nil
 				}
-				defer now.Add(-1)
-				time.Sleep(100 * time.Microsecond)
-				return nil
-			}
-		}},
+			}},
+		})
+		require.NoError(t, err)
+		assert.EqualValues(t, 3, begun.Load())
+		assert.True(t, together.Load(), "they work at the same time")
 	})
-	require.NoError(t, err)
-	assert.EqualValues(t, 3, begun.Load())
-	assert.Greater(t, most.Load(), int32(1), "they work at the same time")
+}
+
+func TestWhatTakesNoTimeIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := rounds.Measure(t.Context(), rounds.Options{Rounds: 1, Slice: time.Millisecond},
+			rounds.Run{Subject: doing("idle", func() error { return nil })})
+		assert.ErrorContains(t, err, "idle takes no time")
+	})
 }
 
 func TestWhatFailsIsNotMeasured(t *testing.T) {

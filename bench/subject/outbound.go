@@ -61,37 +61,40 @@ func Outbound(token Token) ([]Subject, error) {
 	}
 	source := oauth2.ReuseTokenSource(&oauth2.Token{AccessToken: in.Token, Expiry: time.Now().Add(day)}, failingSource{})
 
-	calling := func(name, attached string, on func(base http.RoundTripper) http.RoundTripper) Subject {
-		return Subject{Name: name, Begin: func() Operation {
-			base := &answering{answer: &http.Response{
-				StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-				Header: http.Header{"Content-Type": {"application/json"}}, Body: http.NoBody,
-			}}
-			transport := on(base)
-			call := newCall(ctx)
-			return func() error {
-				answer, err := transport.RoundTrip(call)
-				if err != nil {
-					return err
-				}
-				if answer.StatusCode != http.StatusOK || base.attached != attached || call.Header["Authorization"] != nil {
-					return errIdle
-				}
-				return nil
-			}
-		}}
-	}
 	attached := "Bearer " + in.Token
 	return []Subject{
-		calling(OurTransport, attached, in.Middleware.Transport),
-		calling(OAuth2Transport, attached, func(base http.RoundTripper) http.RoundTripper {
+		calling(ctx, OurTransport, attached, in.Middleware.Transport),
+		calling(ctx, OAuth2Transport, attached, func(base http.RoundTripper) http.RoundTripper {
 			return &oauth2.Transport{Source: source, Base: base}
 		}),
-		calling(ByHand, attached, func(base http.RoundTripper) http.RoundTripper {
+		calling(ctx, ByHand, attached, func(base http.RoundTripper) http.RoundTripper {
 			return byHand{base: base, token: in.Token}
 		}),
-		calling(NoTransport, "", func(base http.RoundTripper) http.RoundTripper { return base }),
+		calling(ctx, NoTransport, "", func(base http.RoundTripper) http.RoundTripper { return base }),
 	}, nil
+}
+
+// calling is a subject that makes a call through what on puts on the base, which
+// has to attach that to it and leave the caller's request as it is.
+func calling(ctx context.Context, name, attached string, on func(base http.RoundTripper) http.RoundTripper) Subject {
+	return Subject{Name: name, Begin: func() Operation {
+		base := &answering{answer: &http.Response{
+			StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{"Content-Type": {"application/json"}}, Body: http.NoBody,
+		}}
+		transport := on(base)
+		call := newCall(ctx)
+		return func() error {
+			answer, err := transport.RoundTrip(call)
+			if err != nil {
+				return err
+			}
+			if answer.StatusCode != http.StatusOK || base.attached != attached || call.Header["Authorization"] != nil {
+				return errIdle
+			}
+			return nil
+		}
+	}}
 }
 
 // newCall is an app's call to ECGrid.
