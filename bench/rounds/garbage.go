@@ -14,8 +14,8 @@ type Garbage struct{ Allocations, Bytes float64 }
 // process does is counted too.
 func GarbageOf(s subject.Subject) (Garbage, error) {
 	const (
-		tries = 5
-		times = 200
+		tries = 3
+		times = 100
 	)
 	// On one core nobody allocates between two looks at the statistics but the
 	// runtime itself.
