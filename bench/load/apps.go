@@ -21,6 +21,7 @@ import (
 //	/static/  the style sheet
 //	/inbox    what ECGrid answers to one call with the user's token
 //	/login    POST starts the session; /logout POST ends it
+//	/wait     nothing, after LogoutTimeout: how long a wait is on this machine
 //
 // but for what nobody asks of one of them.
 const (
@@ -126,6 +127,7 @@ func bareApp(c appsConfig, u user) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/{$}", page(func(*http.Request) user { return u }))
 	mux.Handle("/static/", static(c.Static))
+	mux.HandleFunc("/wait", func(http.ResponseWriter, *http.Request) { time.Sleep(c.LogoutTimeout) })
 	mux.Handle("/inbox", inbox(c.ECGrid, outbound(), func(call *http.Request) {
 		call.Header.Set("Authorization", "Bearer "+u.token)
 	}))

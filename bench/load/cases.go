@@ -6,6 +6,7 @@ type series struct{ subject, app string }
 // The subjects.
 const (
 	pageWithSession = "page, with a session"
+	pageFewHeaders  = "page, with a session, few headers"
 	pageWithout     = "page, without a session"
 	staticWith      = "static file, with a session"
 	inboxWith       = "page with one call to ECGrid"
@@ -35,6 +36,10 @@ func casesFor(addrs map[string]string, ours, gorillas string, demo user) [][]loa
 		c(pageWithSession, appGorilla, appGorilla, "/", asDocument, amongOthers(gorillas), signedIn),
 		c(pageWithSession, appBare, appBare, "/", asDocument, with, signedIn),
 		c(pageWithSession, notSent, appBare, "/", asDocument, "", signedIn),
+	}, {
+		c(pageFewHeaders, appMiddleware, appMiddleware, "/", asScript, with, signedIn),
+		c(pageFewHeaders, appGorilla, appGorilla, "/", asScript, amongOthers(gorillas), signedIn),
+		c(pageFewHeaders, appBare, appBare, "/", asScript, with, signedIn),
 	}, {
 		c(pageWithout, appMiddleware, appMiddleware, "/", asDocument, without, anonymous),
 		c(pageWithout, appGorilla, appGorilla, "/", asDocument, without, anonymous),

@@ -24,6 +24,8 @@ type count struct {
 	All     int64         // requests answered, from the first
 	Counted int64         // those answered after the lead
 	Took    time.Duration // from the end of the lead to the last answer
+
+	Processor time.Duration // that the generator has had for the order
 }
 
 // runGenerator is the generator's process: it carries out orders until there are
@@ -35,10 +37,19 @@ func runGenerator(orders *json.Decoder, counts *json.Encoder) error {
 		if err := orders.Decode(&o); err != nil {
 			return err
 		}
+		before, err := processorTime()
+		if err != nil {
+			return err
+		}
 		c, err := g.carryOut(o)
 		if err != nil {
 			return err
 		}
+		after, err := processorTime()
+		if err != nil {
+			return err
+		}
+		c.Processor = after - before
 		if err := counts.Encode(c); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ type sample struct {
 	perSecond float64 // requests answered
 	processor float64 // the apps' processor time for one request, in microseconds
 	busy      float64 // how many cores the process of the apps had
+	loading   float64 // how many the generator had
 }
 
 // Measure starts the processes, loads the apps in turn, times the sign-outs and
@@ -110,7 +111,7 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	if err := m.load(ctx, casesFor(where.Addrs, ours, gorillas, user{demo.Login, token})); err != nil {
 		return err
 	}
-	m.signOuts, err = measureSignOuts(ctx, m.options, g, m.client, where.Addrs[appMiddleware])
+	m.signOuts, err = measureSignOuts(ctx, m.options, g, m.client, where.Addrs)
 	return err
 }
 
@@ -172,6 +173,7 @@ func (m *measurement) slice(c loadCase, length int) (sample, error) {
 		perSecond: float64(done.Counted) / done.Took.Seconds(),
 		processor: processor.Seconds() * 1e6 / float64(done.All),
 		busy:      processor.Seconds() / took.Seconds(),
+		loading:   done.Processor.Seconds() / took.Seconds(),
 	}, nil
 }
 

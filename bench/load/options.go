@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Options say how long and how hard to measure. The zero value takes two to
-// three minutes.
+// Options say how long and how hard to measure. The zero value takes three
+// to four minutes.
 type Options struct {
-	// Rounds is how often every app is loaded. Default 40.
+	// Rounds is how often every app is loaded. Default 50.
 	Rounds int
 	// Slice is how long one app is loaded at a time, after an eighth as long
-	// that is not counted. Default 300 milliseconds.
+	// that is not counted. Default 200 milliseconds.
 	Slice time.Duration
 	// Conns is how many connections the generator keeps to an app, with one
 	// request on each at a time. Default 8.
@@ -39,8 +39,8 @@ type Options struct {
 const tokenSize = 700
 
 func (o Options) withDefaults() Options {
-	o.Rounds = cmp.Or(o.Rounds, 40)
-	o.Slice = cmp.Or(o.Slice, 300*time.Millisecond)
+	o.Rounds = cmp.Or(o.Rounds, 50)
+	o.Slice = cmp.Or(o.Slice, 200*time.Millisecond)
 	o.Conns = cmp.Or(o.Conns, 8)
 	o.ServerProcs = cmp.Or(o.ServerProcs, 1)
 	o.GeneratorProcs = cmp.Or(o.GeneratorProcs, 1)

@@ -22,22 +22,27 @@ func amongOthers(session string) string {
 	return cookiesBefore + "; " + session + "; " + cookiesAfter
 }
 
-// What Chromium says of a page and of a style sheet that it fetches.
+// What Chromium says of a page and of a style sheet that it fetches, and all that
+// a Go program says.
 const (
 	asDocument = "Upgrade-Insecure-Requests: 1\r\n" +
 		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n" +
 		"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-User: ?1\r\nSec-Fetch-Dest: document\r\n"
 	asStyle = "Accept: text/css,*/*;q=0.1\r\n" +
 		"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: style\r\n"
+	asScript = "User-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n"
 )
 
-// get is a GET as Chromium sends it, ready to be written. cookies "" sends none.
+// get is a GET, ready to be written: as Chromium sends it, or with asScript as
+// net/http's client does. cookies "" sends none.
 func get(addr, path, as, cookies string) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: keep-alive\r\n", path, addr)
-	b.WriteString("User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36\r\n")
-	b.WriteString(as)
-	b.WriteString("Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9\r\n")
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\n%s", path, addr, as)
+	if as != asScript {
+		b.WriteString("Connection: keep-alive\r\n" +
+			"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36\r\n" +
+			"Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9\r\n")
+	}
 	if cookies != "" {
 		fmt.Fprintf(&b, "Cookie: %s\r\n", cookies)
 	}

@@ -28,6 +28,7 @@ type Target struct {
 func perSecond(s sample) float64 { return s.perSecond }
 func processor(s sample) float64 { return s.processor }
 func busy(s sample) float64      { return s.busy }
+func loading(s sample) float64   { return s.loading }
 
 // figures are one figure of a series, round by round.
 func (r Result) figures(s series, of func(sample) float64) []float64 {
@@ -54,16 +55,18 @@ func (r Result) pages() Table {
 		Note: fmt.Sprintf("%d rounds, slices of %v, %d connections; medians (quartiles), ratios within each round. "+
 			"The page is a kilobyte of text and costs its handler nothing, so what is compared is little more than net/http itself: "+
 			"the page with one call to ECGrid, on loopback and with an answer at once, shows how a real handler brings the apps together. "+
-			"Requests have the headers that Chromium sends. The bare app is sent the same cookies as the middleware, gorilla its own, "+
-			"which is longer. GOMAXPROCS is %d for the apps and %d for the generator; \"busy\" is how many cores the apps had: "+
-			"where that is well below GOMAXPROCS, the generator or the machine's other work is what was waited for, "+
-			"and the ratio of the processor time per request, which is that of the requests per second of a core of one's own, "+
-			"is the better figure.",
+			"Requests have the headers that Chromium sends, of which net/http makes more work for every app alike, "+
+			"or, with few headers, those of a Go program. The bare app is sent the same cookies as the middleware, gorilla its own, "+
+			"which is longer. GOMAXPROCS is %d for the apps and %d for the generator; \"busy\" is how many cores each had. "+
+			"Where the app's is well below its GOMAXPROCS, requests per second tell of the generator too, if that was busier, "+
+			"and else of the machine's other work. The ratio of the processor time per request, which is that of the requests per second on a core of one's own, "+
+			"is then the better figure.",
 			r.options.Rounds, r.options.Slice, r.options.Conns, r.options.ServerProcs, r.options.GeneratorProcs),
-		Head: []string{"request", "app behind", "requests per second", "of the bare app", "processor time per request, µs", "of the bare app, by that", "busy"},
+		Head: []string{"request", "app behind", "requests per second", "of the bare app", "processor time per request, µs", "of the bare app, by that", "busy: app, generator"},
 	}
 	for _, s := range []series{
 		{pageWithSession, appBare}, {pageWithSession, notSent}, {pageWithSession, appMiddleware}, {pageWithSession, appGorilla},
+		{pageFewHeaders, appBare}, {pageFewHeaders, appMiddleware}, {pageFewHeaders, appGorilla},
 		{pageWithout, appBare}, {pageWithout, appMiddleware}, {pageWithout, appGorilla},
 		{inboxWith, appBare}, {inboxWith, appMiddleware},
 	} {
@@ -73,7 +76,7 @@ func (r Result) pages() Table {
 			r.compared(s.subject, s.app, appBare, perSecond, ratio).text("%.2f"),
 			spreadOf(r.figures(s, processor)).text("%.1f"),
 			r.compared(s.subject, s.app, appBare, processor, inverse).text("%.2f"),
-			fmt.Sprintf("%.2f", spreadOf(r.figures(s, busy)).median),
+			fmt.Sprintf("%.2f, %.2f", spreadOf(r.figures(s, busy)).median, spreadOf(r.figures(s, loading)).median),
 		})
 	}
 	return t
@@ -110,7 +113,8 @@ func (r Result) signedOut() Table {
 		Note: fmt.Sprintf("One after the other, over loopback, the app in another process than the fake ECGrid. "+
 			"\"Beyond\" is the whole less ECGrid's own time for that very call, so it holds the app's request and answer, "+
 			"the call to ECGrid on an open connection, and all of the library's work; "+
-			"where ECGrid does not answer, it is the whole less LogoutTimeout, here %v. Milliseconds.", r.options.LogoutTimeout),
+			"where ECGrid does not answer, it is the whole less LogoutTimeout, here %v, "+
+			"and at the same moments a bare handler waits for as long, which shows what of it is the machine's. Milliseconds.", r.options.LogoutTimeout),
 		Head: []string{"ECGrid", "sign-outs", "whole", "beyond", "the longest beyond"},
 	}
 	row := func(name string, whole, beyond []float64) {
@@ -122,6 +126,7 @@ func (r Result) signedOut() Table {
 	row("answers at once", wholes(r.signOuts.atOnce), beyond(r.signOuts.atOnce))
 	row(fmt.Sprintf("answers after %v", slowAnswer), wholes(r.signOuts.slow), beyond(r.signOuts.slow))
 	row("never answers", milliseconds(r.signOuts.hanging, 0), milliseconds(r.signOuts.hanging, r.options.LogoutTimeout))
+	row("not asked: a bare handler that waits", milliseconds(r.signOuts.waiting, 0), milliseconds(r.signOuts.waiting, r.options.LogoutTimeout))
 	return t
 }
 

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -26,6 +27,7 @@ type signOut struct{ whole, ecgrid time.Duration }
 type signOuts struct {
 	atOnce, slow []signOut
 	hanging      []time.Duration // the whole: ECGrid's time has no end
+	waiting      []time.Duration // at the same moments, a bare handler that waits for LogoutTimeout
 }
 
 // signOutTimer signs in and out at the middleware's app, one user after the
@@ -35,18 +37,23 @@ type signOutTimer struct {
 	client *http.Client
 	addr   string
 	out    *conn // its connection for sign-outs
+	bare   string
+	wait   *conn // that to the bare app
 
 	patience time.Duration
 }
 
 // measureSignOuts takes the answers at once and the slow ones by turns.
-func measureSignOuts(ctx context.Context, o Options, g *grid, client *http.Client, addr string) (found signOuts, err error) {
-	out, err := dial(addr)
-	if err != nil {
-		return found, fmt.Errorf("load: %w", err)
+func measureSignOuts(ctx context.Context, o Options, g *grid, client *http.Client, addrs map[string]string) (found signOuts, err error) {
+	t := &signOutTimer{
+		grid: g, client: client, addr: addrs[appMiddleware], bare: addrs[appBare], patience: o.LogoutTimeout + exchangeTimeout,
 	}
-	defer out.net.Close()
-	t := &signOutTimer{g, client, addr, out, o.LogoutTimeout + exchangeTimeout}
+	for addr, c := range map[string]**conn{t.addr: &t.out, t.bare: &t.wait} {
+		if *c, err = dial(addr); err != nil {
+			return found, fmt.Errorf("load: %w", err)
+		}
+		defer (*c).net.Close()
+	}
 	ways := []struct {
 		fault ecgridtest.Fault
 		into  *[]signOut
@@ -75,10 +82,19 @@ func measureSignOuts(ctx context.Context, o Options, g *grid, client *http.Clien
 	g.ClearFaults()
 	g.Inject(ecgridtest.Fault{Path: logoutCall, Hang: true})
 	for range o.Hangs {
+		waited := make(chan time.Duration, 1)
+		var unwaited error
+		go func() {
+			var took time.Duration
+			took, unwaited = t.timed(t.wait, get(t.bare, "/wait", asDocument, ""), http.StatusOK)
+			waited <- took
+		}()
 		whole, err := t.signOut(ctx)
-		if err != nil {
+		waiting := <-waited
+		if err := errors.Join(err, unwaited); err != nil {
 			return found, err
 		}
+		found.waiting = append(found.waiting, waiting)
 		if whole < o.LogoutTimeout {
 			return found, fmt.Errorf("load: ECGrid does not answer, and a sign-out took %v", whole)
 		}
@@ -95,18 +111,22 @@ func (t *signOutTimer) signOut(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	request := postLogout(t.addr, amongOthers(cookie))
-	if err := t.out.net.SetDeadline(time.Now().Add(t.patience)); err != nil {
+	return t.timed(t.out, postLogout(t.addr, amongOthers(cookie)), http.StatusSeeOther)
+}
+
+// timed sends a request and tells how long it was until the end of its answer.
+func (t *signOutTimer) timed(c *conn, request []byte, want int) (time.Duration, error) {
+	if err := c.net.SetDeadline(time.Now().Add(t.patience)); err != nil {
 		return 0, fmt.Errorf("load: sign-out: %w", err)
 	}
 	began := time.Now()
-	status, _, err := t.out.exchange(request)
-	whole := time.Since(began)
-	if err == nil && status != http.StatusSeeOther {
+	status, _, err := c.exchange(request)
+	took := time.Since(began)
+	if err == nil && status != want {
 		err = fmt.Errorf("answered with status %d", status)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("load: sign-out: %w", err)
 	}
-	return whole, nil
+	return took, nil
 }

@@ -39,10 +39,11 @@ func (r Result) Targets() []Target {
 			Reached:  atOnce.upper <= mostBeyond && slow.upper <= mostBeyond,
 		},
 		{
-			Name:     "Sign-out: the time over LogoutTimeout where ECGrid never answers",
-			Asked:    "never over LogoutTimeout + 50 ms",
-			Measured: hanging.text("%.2f") + " ms, " + longest(hanging) + " at most",
-			Reached:  hanging.most <= mostOverLimit,
+			Name:  "Sign-out: the time over LogoutTimeout where ECGrid never answers",
+			Asked: "never over LogoutTimeout + 50 ms",
+			Measured: hanging.text("%.2f") + " ms, " + longest(hanging) + " at most (a bare handler that waits as long: " +
+				longest(spreadOf(milliseconds(r.signOuts.waiting, r.options.LogoutTimeout))) + " at most)",
+			Reached: hanging.most <= mostOverLimit,
 		},
 	}
 }

@@ -1,5 +1,5 @@
 // Command load measures what the middleware costs an app end to end, and prints
-// what it finds as Markdown. It takes two to three minutes.
+// what it finds as Markdown. It takes three to four minutes.
 //
 //	go run ./load/cmd/load
 package main
@@ -20,8 +20,8 @@ func main() {
 	load.Child()
 	log.SetFlags(0)
 	var o load.Options
-	flag.IntVar(&o.Rounds, "rounds", 0, "rounds in which each app is loaded once (default 40)")
-	flag.DurationVar(&o.Slice, "slice", 0, "how long an app is loaded at a time (default 300ms)")
+	flag.IntVar(&o.Rounds, "rounds", 0, "rounds in which each app is loaded once (default 50)")
+	flag.DurationVar(&o.Slice, "slice", 0, "how long an app is loaded at a time (default 200ms)")
 	flag.IntVar(&o.Conns, "conns", 0, "connections to an app (default 8)")
 	flag.IntVar(&o.ServerProcs, "server", 0, "GOMAXPROCS of the apps (default 1)")
 	flag.IntVar(&o.GeneratorProcs, "generator", 0, "GOMAXPROCS of the load generator (default 1)")
