@@ -97,3 +97,8 @@ func ResultOf(f Figures) Result {
 	}
 	return r
 }
+
+// Probe sends a request once and returns the length of the right answer.
+func Probe(addr string, request []byte, want string) (int, error) {
+	return loadCase{addr: addr, request: request, want: want}.probe()
+}
