@@ -6,6 +6,7 @@ require (
 	github.com/ecgrid-contrib/ecgridsession v0.1.0
 	github.com/gorilla/sessions v1.4.0
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/sys v0.48.0
 )
 
 require (

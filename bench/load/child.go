@@ -64,8 +64,9 @@ type child struct {
 	complaint bytes.Buffer // its stderr, to be read when it has ended
 }
 
-// startChild starts this program in a role. It is killed when ctx ends.
-func startChild(ctx context.Context, what string, procs int) (*child, error) {
+// startChild starts this program in a role; start is the cmd's Start, or goes by
+// it. It is killed when ctx ends.
+func startChild(ctx context.Context, what string, procs int, start func(func() error) error) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("load: %s: %w", what, err)
@@ -82,7 +83,7 @@ func startChild(ctx context.Context, what string, procs int) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load: %s: %w", what, err)
 	}
-	if err := c.cmd.Start(); err != nil {
+	if err := start(c.cmd.Start); err != nil {
 		return nil, fmt.Errorf("load: %s: %w", what, err)
 	}
 	c.stdin, c.questions, c.answers = stdin, json.NewEncoder(stdin), json.NewDecoder(stdout)

@@ -84,8 +84,10 @@ func ResultOf(f Figures) Result {
 	r := Result{options: Options{}.withDefaults(), samples: make(map[series][]sample)}
 	for app, perSecond := range map[string][]float64{appMiddleware: f.Middleware, appGorilla: f.Gorilla, appBare: f.Bare} {
 		for _, figure := range perSecond {
-			key := series{pageWithSession, app}
-			r.samples[key] = append(r.samples[key], sample{perSecond: figure, processor: 1, busy: 1})
+			for _, subject := range []string{pageWithSession, pageFewHeaders} {
+				key := series{subject, app}
+				r.samples[key] = append(r.samples[key], sample{perSecond: figure, processor: 1, busy: 1})
+			}
 		}
 	}
 	for _, d := range f.Beyond {

@@ -76,12 +76,12 @@ func (m *measurement) run(ctx context.Context) (err error) {
 		return fmt.Errorf("load: %w", err)
 	}
 
-	m.apps, err = startChild(ctx, roleServer, m.options.ServerProcs)
+	m.apps, err = startChild(ctx, roleServer, m.options.ServerProcs, m.onCoresAfter(0, m.options.ServerProcs))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.apps.end()) }()
-	m.generator, err = startChild(ctx, roleGenerator, m.options.GeneratorProcs)
+	m.generator, err = startChild(ctx, roleGenerator, m.options.GeneratorProcs, m.onCoresAfter(m.options.ServerProcs, m.options.GeneratorProcs))
 	if err != nil {
 		return err
 	}
@@ -113,6 +113,17 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	}
 	m.signOuts, err = measureSignOuts(ctx, m.options, g, m.client, where.Addrs)
 	return err
+}
+
+// onCoresAfter starts a process on count cores that are its own: those after the
+// first skip.
+func (m *measurement) onCoresAfter(skip, count int) func(func() error) error {
+	return func(start func() error) error {
+		if m.options.ShareCores {
+			return start()
+		}
+		return startOnCores(skip, count, start)
+	}
 }
 
 // load goes through the rounds. Apps that are compared are loaded right after

@@ -74,6 +74,14 @@ func TestACancelledMeasurementLeavesNoProcess(t *testing.T) {
 	children.assertNone()
 }
 
+func TestAMeasurementOnSharedCoresRunsToItsEnd(t *testing.T) {
+	options := tiny()
+	options.ShareCores = true
+	result, err := load.Measure(t.Context(), options)
+	require.NoError(t, err)
+	assert.Len(t, result.Targets(), 4)
+}
+
 func TestAProgramThatDoesNotCallChildIsNotStartedAgain(t *testing.T) {
 	defer load.ForgetChild()()
 	_, err := load.Measure(t.Context(), tiny())

@@ -19,9 +19,15 @@ type Options struct {
 	Conns int
 
 	// ServerProcs and GeneratorProcs are how many cores the process of the apps
-	// and that of the generator may use: their GOMAXPROCS. Default 1 each, so
-	// that on two cores neither takes from the other.
+	// and that of the generator may use: their GOMAXPROCS. Default 1 each.
 	ServerProcs, GeneratorProcs int
+	// ShareCores leaves it to the kernel which cores that are. Otherwise, on
+	// Linux and where there are as many, each process has its own: the kernel
+	// likes to put two processes that talk to each other on one core, and then
+	// each waits for the other while a core is idle. On a machine with much
+	// other work, which can then not be evaded, requests per second are fewer
+	// and swing more; the processor time per request is the steadier.
+	ShareCores bool
 
 	// SignOuts is how many sign-outs are timed for each time that ECGrid takes
 	// to answer, and Hangs how many while it does not answer at all. Default 200

@@ -10,28 +10,16 @@ const (
 	mostOverLimit  = 50.0 // ms, over LogoutTimeout
 )
 
-// Targets are the figures that were asked for. A ratio is judged by its median;
-// the time beyond ECGrid's answer by its upper quartile, since a machine with
+// Targets are the figures that were asked for. A ratio is judged by its median,
+// and has to be reached with the headers of a browser and with few; the time beyond ECGrid's answer by its upper quartile, since a machine with
 // other work holds up single calls by more than it; and the time beyond
 // LogoutTimeout, which is a promise to every user, by the longest.
 func (r Result) Targets() []Target {
-	bare := r.compared(pageWithSession, appMiddleware, appBare, perSecond, ratio)
-	gorilla := r.compared(pageWithSession, appMiddleware, appGorilla, perSecond, ratio)
 	atOnce, slow := spreadOf(beyond(r.signOuts.atOnce)), spreadOf(beyond(r.signOuts.slow))
 	hanging := spreadOf(milliseconds(r.signOuts.hanging, r.options.LogoutTimeout))
 	return []Target{
-		{
-			Name:     "End to end: requests per second, of the bare app that is sent the same cookies",
-			Asked:    "at least 0.83",
-			Measured: bare.text("%.2f") + "; by processor time " + r.compared(pageWithSession, appMiddleware, appBare, processor, inverse).text("%.2f"),
-			Reached:  bare.median >= leastOfBare,
-		},
-		{
-			Name:     "End to end: requests per second, of gorilla/sessions by hand",
-			Asked:    "at least 2.5 times",
-			Measured: gorilla.text("%.2f") + "; by processor time " + r.compared(pageWithSession, appMiddleware, appGorilla, processor, inverse).text("%.2f"),
-			Reached:  gorilla.median >= leastOfGorilla,
-		},
+		r.throughput("End to end: requests per second, of the bare app that is sent the same cookies", "at least 0.83", appBare, leastOfBare),
+		r.throughput("End to end: requests per second, of gorilla/sessions by hand", "at least 2.5 times", appGorilla, leastOfGorilla),
 		{
 			Name:     "Sign-out: the time over ECGrid's own answer",
 			Asked:    "at most 1 ms over the upstream's answer",
@@ -49,3 +37,19 @@ func (r Result) Targets() []Target {
 }
 
 func longest(s spread) string { return fmt.Sprintf("%.2f", s.most) }
+
+// throughput compares the middleware's app with another on pages with a session.
+func (r Result) throughput(name, asked, other string, least float64) Target {
+	browser := r.compared(pageWithSession, appMiddleware, other, perSecond, ratio)
+	few := r.compared(pageFewHeaders, appMiddleware, other, perSecond, ratio)
+	byTime := func(subject string) string {
+		return "; by processor time " + r.compared(subject, appMiddleware, other, processor, inverse).text("%.2f")
+	}
+	return Target{
+		Name:  name,
+		Asked: asked,
+		Measured: browser.text("%.2f") + byTime(pageWithSession) + ". With few headers " +
+			few.text("%.2f") + byTime(pageFewHeaders),
+		Reached: browser.median >= least && few.median >= least,
+	}
+}

@@ -25,6 +25,7 @@ func main() {
 	flag.IntVar(&o.Conns, "conns", 0, "connections to an app (default 8)")
 	flag.IntVar(&o.ServerProcs, "server", 0, "GOMAXPROCS of the apps (default 1)")
 	flag.IntVar(&o.GeneratorProcs, "generator", 0, "GOMAXPROCS of the load generator (default 1)")
+	flag.BoolVar(&o.ShareCores, "share", false, "let the kernel choose the cores")
 	flag.IntVar(&o.SignOuts, "signouts", 0, "sign-outs for each time that ECGrid takes (default 200)")
 	flag.IntVar(&o.Hangs, "hangs", 0, "sign-outs that ECGrid does not answer (default 20)")
 	flag.Parse()
