@@ -25,7 +25,7 @@ func TestQuartilesPartTheFiguresInFour(t *testing.T) {
 
 const ms = time.Millisecond
 
-// asAsked is a measurement that reaches every target, only just but for gorilla's.
+// asAsked is a measurement that reaches every target: all but gorilla's only just.
 func asAsked() load.Figures {
 	return load.Figures{
 		Middleware: []float64{830, 1660, 2490},
