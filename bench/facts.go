@@ -15,7 +15,8 @@ import (
 // facts are what the figures depend on, beside the code.
 func facts(date string, o compare.Options) [][2]string {
 	return [][2]string{
-		{"Written by", fmt.Sprintf("`go run ./bench`: %d rounds, slices of %s", o.Rounds.Rounds, o.Rounds.Slice)},
+		{"Written by", fmt.Sprintf("`go run ./bench`: %d rounds, slices of %s; end to end %d rounds, slices of %s",
+			o.Rounds.Rounds, o.Rounds.Slice, o.Load.Rounds, o.Load.Slice)},
 		{"On", date},
 		{"Go", fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)},
 		{"Machine", fmt.Sprintf("%s, %d cores in use", processor(), o.Cores)},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/bench/compare"
+	"github.com/ecgrid-contrib/ecgridsession/bench/load"
 	"github.com/ecgrid-contrib/ecgridsession/bench/report"
 	"github.com/ecgrid-contrib/ecgridsession/bench/rounds"
 	"github.com/ecgrid-contrib/ecgridsession/bench/why"
@@ -24,6 +25,7 @@ import (
 const picture = "benchmarks.svg"
 
 func main() {
+	load.Child()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -39,8 +41,12 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags.SetOutput(log)
 	count := flags.Int("rounds", 201, "how often each is measured")
 	slice := flags.Duration("slice", 2*time.Millisecond, "for how long at a time")
+	loads := flags.Int("loads", 50, "how often each app is loaded over loopback")
+	loadSlice := flags.Duration("loadslice", 200*time.Millisecond, "for how long at a time")
+	signOuts := flags.Int("signouts", 200, "how many sign-outs are timed, and a tenth as many without an answer")
 	entries := flags.Int("entries", 1_000_000, "entries of the ledger")
 	date := flags.String("date", time.Now().Format(time.DateOnly), "the date in the document")
+	only := flags.String("only", "", "the one comparison to make, such as \"end to end\"; no file is written then")
 	docs := flags.String("docs", "", "the folder to write into (default: docs of this repository)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -64,9 +70,13 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	options := compare.Options{
 		Rounds:  rounds.Options{Rounds: *count, Slice: *slice},
 		Entries: *entries, Dir: dir, Cores: runtime.GOMAXPROCS(0),
+		Load: load.Options{Rounds: *loads, Slice: *loadSlice, SignOuts: *signOuts, Hangs: max(1, *signOuts/10)},
 	}
 	document := report.Document{Facts: facts(*date, options), Remarks: remarks, Picture: picture}
 	for _, comparison := range compare.All() {
+		if *only != "" && comparison.Name != *only {
+			continue
+		}
 		began := time.Now()
 		part, err := comparison.Run(ctx, options)
 		if err != nil {
@@ -78,7 +88,14 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		fmt.Fprintf(log, "%s: %.0f s\n", comparison.Name, time.Since(began).Seconds())
 		document.Parts = append(document.Parts, part)
 	}
-	return write(document, *docs, out)
+	switch {
+	case len(document.Parts) == 0:
+		return fmt.Errorf("there is no comparison %q", *only)
+	case *only != "":
+		return document.WriteMarkdown(out)
+	default:
+		return write(document, *docs, out)
+	}
 }
 
 // write writes the document and its picture into a folder, and the document to

@@ -16,13 +16,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/ecgrid-contrib/ecgridsession/bench/load"
 	"github.com/ecgrid-contrib/ecgridsession/bench/report"
 	"github.com/ecgrid-contrib/ecgridsession/bench/why"
 )
 
 // short are the flags of a run that is over soon and says nothing.
 func short(docs string) []string {
-	return []string{"-rounds=1", "-slice=1us", "-entries=100", "-date=2026-01-02", "-docs=" + docs}
+	return []string{"-rounds=1", "-slice=1us", "-entries=100", "-loads=1", "-signouts=1", "-loadslice=5ms", "-date=2026-01-02", "-docs=" + docs}
+}
+
+func TestMain(m *testing.M) {
+	load.Child()
+	os.Exit(m.Run())
 }
 
 func TestOneCommandWritesTheDocumentAndThePicture(t *testing.T) {
@@ -35,7 +41,7 @@ func TestOneCommandWritesTheDocumentAndThePicture(t *testing.T) {
 	assert.Equal(t, out.String(), string(document), "the command prints what it writes")
 	for _, part := range []string{
 		"2026-01-02", "`go run ./bench`: 1 rounds", "github.com/gorilla/sessions v", "(benchmarks.svg)", "## Targets\n",
-		"## Opening a session, 700-byte JWT", "## Several keys", "## MemoryLedger with 100 entries", "## The cookie\n",
+		"## Opening a session, 700-byte JWT", "## Several keys", "## MemoryLedger with 100 entries", "## The cookie\n", "## Pages over loopback\n",
 	} {
 		assert.Contains(t, string(document), part)
 	}
@@ -72,6 +78,18 @@ func TestAnInterruptedRunWritesNothing(t *testing.T) {
 	left, err := os.ReadDir(docs)
 	require.NoError(t, err)
 	assert.Empty(t, left)
+}
+
+func TestOneComparisonIsPrintedAndNotWritten(t *testing.T) {
+	docs := t.TempDir()
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), append(short(docs), "-only=sizes"), &out, io.Discard))
+	assert.Contains(t, out.String(), "## The cookie\n")
+	assert.NotContains(t, out.String(), "## Several keys")
+	left, err := os.ReadDir(docs)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+	assert.ErrorContains(t, run(t.Context(), append(short(docs), "-only=nothing"), io.Discard, io.Discard), `no comparison "nothing"`)
 }
 
 func TestADocumentThatCannotBeWrittenIsAnError(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ecgrid-contrib/ecgridsession/bench/load"
 	"github.com/ecgrid-contrib/ecgridsession/bench/report"
 	"github.com/ecgrid-contrib/ecgridsession/bench/rounds"
 	"github.com/ecgrid-contrib/ecgridsession/bench/subject"
@@ -17,6 +18,7 @@ type Options struct {
 	Entries int    // of the ledger
 	Dir     string // for sessions in files
 	Cores   int    // for what is measured in parallel
+	Load    load.Options
 }
 
 // Comparison measures something and says how it went.
@@ -36,6 +38,7 @@ func All() []Comparison {
 		{"sizes", Sizes},
 		{"parallel", Parallel},
 		{"the ledger", Ledger},
+		{"end to end", EndToEnd},
 	}
 }
 

@@ -1,6 +1,7 @@
 package compare_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -9,13 +10,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ecgrid-contrib/ecgridsession/bench/compare"
+	"github.com/ecgrid-contrib/ecgridsession/bench/load"
 	"github.com/ecgrid-contrib/ecgridsession/bench/report"
 	"github.com/ecgrid-contrib/ecgridsession/bench/rounds"
 )
 
+func TestMain(m *testing.M) {
+	load.Child()
+	os.Exit(m.Run())
+}
+
 func TestEachTargetHasItsMeasureAndEachTableItsCells(t *testing.T) {
 	options := compare.Options{
 		Rounds: rounds.Options{Rounds: 2, Slice: time.Microsecond}, Entries: 100, Dir: t.TempDir(), Cores: 2,
+		Load: load.Options{
+			Rounds: 1, Slice: 5 * time.Millisecond, Conns: 2, SignOuts: 2, Hangs: 1, LogoutTimeout: 100 * time.Millisecond,
+		},
 	}
 	asked := make(map[string]report.Target)
 	titles := make(map[string]bool)
@@ -55,10 +65,14 @@ func TestEachTargetHasItsMeasureAndEachTableItsCells(t *testing.T) {
 		"Transport beside the one of oauth2", "Transport, allocations",
 		"Cookie, 700-byte token, JWT", "Cookie, 700-byte token, opaque", "Cookie, 700-byte token, opaque, any letter",
 		"Longest JWT in the cookie", "Throughput over the cores", "Lookup in the ledger with 2 cores at it",
+		"End to end: requests per second, of the bare app that is sent the same cookies",
+		"End to end: requests per second, of gorilla/sessions by hand",
+		"Sign-out: the time over ECGrid's own answer",
+		"Sign-out: the time over LogoutTimeout where ECGrid never answers",
 	} {
 		assert.Contains(t, asked, name)
 	}
-	assert.Len(t, asked, 21)
+	assert.Len(t, asked, 25)
 	// What is counted comes out the same however short the run is.
 	assert.True(t, asked["Opening a session, allocations"].Reached)
 	assert.True(t, asked["Longest JWT in the cookie"].Reached)

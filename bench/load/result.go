@@ -3,6 +3,8 @@ package load
 import (
 	"fmt"
 	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/bench/report"
 )
 
 // Result is what [Measure] has found.
@@ -10,19 +12,6 @@ type Result struct {
 	options  Options
 	samples  map[series][]sample
 	signOuts signOuts
-}
-
-// Table is one for a document.
-type Table struct {
-	Title, Note string
-	Head        []string
-	Rows        [][]string
-}
-
-// Target is a figure that was asked for beside the one that was found.
-type Target struct {
-	Name, Asked, Measured string
-	Reached               bool
 }
 
 func perSecond(s sample) float64 { return s.perSecond }
@@ -45,12 +34,12 @@ func (r Result) compared(subject, app, other string, of func(sample) float64, re
 }
 
 // Tables are what was measured.
-func (r Result) Tables() []Table {
-	return []Table{r.pages(), r.static(), r.signedOut()}
+func (r Result) Tables() []report.Table {
+	return []report.Table{r.pages(), r.static(), r.signedOut()}
 }
 
-func (r Result) pages() Table {
-	t := Table{
+func (r Result) pages() report.Table {
+	t := report.Table{
 		Title: "Pages over loopback",
 		Note: fmt.Sprintf("%d rounds, slices of %v, %d connections; medians (quartiles), ratios within each round. "+
 			"The page is a kilobyte of text and costs its handler nothing, so what is compared is little more than net/http itself: "+
@@ -82,8 +71,8 @@ func (r Result) pages() Table {
 	return t
 }
 
-func (r Result) static() Table {
-	t := Table{
+func (r Result) static() report.Table {
+	t := report.Table{
 		Title: "What one wrapped static file costs",
 		Note: fmt.Sprintf("http.FileServer behind Wrap and bare, a file of %d bytes, sent the session's cookie among seven. "+
 			"The cost is what the middleware's app takes more than the bare one, within each round.", len(staticContent)),
@@ -107,8 +96,8 @@ func (r Result) static() Table {
 	return t
 }
 
-func (r Result) signedOut() Table {
-	t := Table{
+func (r Result) signedOut() report.Table {
+	t := report.Table{
 		Title: "Sign-out, from POST /logout to the 303",
 		Note: fmt.Sprintf("One after the other, over loopback, the app in another process than the fake ECGrid. "+
 			"\"Beyond\" is the whole less ECGrid's own time for that very call, so it holds the app's request and answer, "+

@@ -1,6 +1,10 @@
 package load
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/ecgrid-contrib/ecgridsession/bench/report"
+)
 
 // What was asked for.
 const (
@@ -14,10 +18,10 @@ const (
 // and has to be reached with the headers of a browser and with few; the time beyond ECGrid's answer by its upper quartile, since a machine with
 // other work holds up single calls by more than it; and the time beyond
 // LogoutTimeout, which is a promise to every user, by the longest.
-func (r Result) Targets() []Target {
+func (r Result) Targets() []report.Target {
 	atOnce, slow := spreadOf(beyond(r.signOuts.atOnce)), spreadOf(beyond(r.signOuts.slow))
 	hanging := spreadOf(milliseconds(r.signOuts.hanging, r.options.LogoutTimeout))
-	return []Target{
+	return []report.Target{
 		r.throughput("End to end: requests per second, of the bare app that is sent the same cookies", "at least 0.83", appBare, leastOfBare),
 		r.throughput("End to end: requests per second, of gorilla/sessions by hand", "at least 2.5 times", appGorilla, leastOfGorilla),
 		{
@@ -39,13 +43,13 @@ func (r Result) Targets() []Target {
 func longest(s spread) string { return fmt.Sprintf("%.2f", s.most) }
 
 // throughput compares the middleware's app with another on pages with a session.
-func (r Result) throughput(name, asked, other string, least float64) Target {
+func (r Result) throughput(name, asked, other string, least float64) report.Target {
 	browser := r.compared(pageWithSession, appMiddleware, other, perSecond, ratio)
 	few := r.compared(pageFewHeaders, appMiddleware, other, perSecond, ratio)
 	byTime := func(subject string) string {
 		return "; by processor time " + r.compared(subject, appMiddleware, other, processor, inverse).text("%.2f")
 	}
-	return Target{
+	return report.Target{
 		Name:  name,
 		Asked: asked,
 		Measured: browser.text("%.2f") + byTime(pageWithSession) + ". With few headers " +
