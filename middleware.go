@@ -54,12 +54,13 @@ func New(cfg Config) (*Middleware, error) {
 		HttpOnly: true,                // ASVS 5.0, 3.3.4
 		SameSite: cfg.SameSite,        // ASVS 5.0, 3.3.2
 	}
+	deletion := deletionCookie(cfg.CookieName, &options)
 	m := &Middleware{cfg: cfg, upstream: upstream, ledger: ledger, gate: gate, now: time.Now}
 	if cfg.Store == nil {
-		m.carrier = &cookieCarrier{sealed: sealed, name: cfg.CookieName, options: options}
+		m.carrier = &cookieCarrier{sealed: sealed, name: cfg.CookieName, options: options, deletion: deletion}
 	} else {
 		m.carrier = &storeCarrier{
-			sealed: sealed, store: cfg.Store, name: cfg.CookieName, options: options, lifetime: cfg.Lifetime,
+			sealed: sealed, store: cfg.Store, name: cfg.CookieName, options: options, deletion: deletion, lifetime: cfg.Lifetime,
 		}
 	}
 	base := cfg.BaseTransport
