@@ -73,6 +73,10 @@ const source = signedIn || panel ? new EventSource("/events") : null;
     source.close();
     location.reload(); // to what the page shows a visitor
   });
+  addEventListener("submit", () => {
+    // This page signs out itself: a reload would cut its own answer off.
+    source.close();
+  });
   addEventListener("pageshow", (event) => {
     // Back has brought the page as it was, and the session may have ended.
     if (event.persisted) location.reload();
