@@ -48,7 +48,7 @@ var chromium = sync.OnceValues(func() (context.Context, error) {
 		cancel()
 		return nil, err
 	}
-	atTheEnd = append(atTheEnd, func() error {
+	atTheEnd(func() error {
 		defer cancel()
 		return chromedp.Cancel(browser)
 	})

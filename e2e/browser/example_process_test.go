@@ -25,7 +25,7 @@ var builtExample = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	atTheEnd = append(atTheEnd, func() error { return os.RemoveAll(dir) })
+	atTheEnd(func() error { return os.RemoveAll(dir) })
 	program := filepath.Join(dir, "example")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "github.com/ecgrid-contrib/ecgridsession/example")
 	build.Stderr = os.Stderr

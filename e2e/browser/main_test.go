@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -20,7 +21,7 @@ var screenshots = flag.String("screenshots", "", "write a picture of each page i
 func TestMain(m *testing.M) {
 	flag.Parse()
 	status := m.Run()
-	for _, end := range slices.Backward(atTheEnd) {
+	for _, end := range slices.Backward(ends) {
 		if err := end(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			status = 1
@@ -29,9 +30,18 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// atTheEnd holds what ends the things that all tests share. They are started one
-// at a time, by whoever needs them first.
-var atTheEnd []func() error
+var (
+	endsMu sync.Mutex
+	ends   []func() error
+)
+
+// atTheEnd is for what all tests share: it is started by whoever needs it first,
+// and ended, the latest first, when all of them are done.
+func atTheEnd(end func() error) {
+	endsMu.Lock()
+	defer endsMu.Unlock()
+	ends = append(ends, end)
+}
 
 // lacking skips a test for want of a program, or fails it where chromium is
 // required.

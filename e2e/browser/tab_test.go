@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
@@ -18,8 +20,6 @@ type tab struct {
 	t   *testing.T
 	s   *site
 	ctx context.Context
-
-	close context.CancelFunc
 }
 
 // newProfile opens a tab of a new profile: somebody else's browser.
@@ -29,7 +29,7 @@ func (s *site) newProfile() *tab {
 }
 
 // in is the same tab for a subtest.
-func (b *tab) in(t *testing.T) *tab { return &tab{t: t, s: b.s, ctx: b.ctx, close: b.close} }
+func (b *tab) in(t *testing.T) *tab { return &tab{t: t, s: b.s, ctx: b.ctx} }
 
 // another opens one more tab of the same profile.
 func (b *tab) another() *tab {
@@ -42,7 +42,10 @@ func openTab(s *site, parent context.Context, options ...chromedp.ContextOption)
 	ctx, cancel := chromedp.NewContext(parent, options...)
 	s.t.Cleanup(cancel)
 	require.NoError(s.t, chromedp.Do(ctx))
-	return &tab{t: s.t, s: s, ctx: ctx, close: cancel}
+	b := &tab{t: s.t, s: s, ctx: ctx}
+	// Tests at the same time do not take the focus from each other.
+	tell(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	return b
 }
 
 // do takes steps that are bound to come to an end.
@@ -85,11 +88,11 @@ func (b *tab) sees(selector string) {
 	b.until(fmt.Sprintf(`document.querySelector(%q)?.checkVisibility() === true`, selector))
 }
 
-// fill clicks into a field and types.
+// fill clicks into a field and puts in a text, as a password manager does.
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
 	b.click(selector)
-	b.do("type into "+selector, chromedp.KeyEvent(text))
+	tell(b, input.InsertText, input.InsertTextParams{Text: text})
 }
 
 // press types keys to whatever has the focus.
