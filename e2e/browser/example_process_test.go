@@ -19,6 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// sessionKey seals the cookies of all apps here.
+var sessionKey = []byte("a key for the browser tests only")
+
 // builtExample is the example's program.
 var builtExample = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "browser-test-")
@@ -40,7 +43,7 @@ func startExample(t *testing.T, flags ...string) *url.URL {
 	require.NoError(t, err, "the example cannot be built")
 
 	cmd := exec.Command(program, append(flags, "-addr", "127.0.0.1:0")...)
-	cmd.Env = append(os.Environ(), "ECGRID_SESSION_KEYS="+base64.StdEncoding.EncodeToString([]byte("a key for the browser tests only")))
+	cmd.Env = append(os.Environ(), "ECGRID_SESSION_KEYS="+base64.StdEncoding.EncodeToString(sessionKey))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that dies leaves nothing behind
 	var log strings.Builder
 	cmd.Stderr = &log

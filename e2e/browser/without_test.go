@@ -81,7 +81,7 @@ func TestEverythingCanBeReachedByTheKeyboardAlone(t *testing.T) {
 
 	// The page of whoever opens /logout itself.
 	b.open(s.url + "/logout")
-	b.tabsTo(".aside a")
+	b.tabsTo(".way-out a")
 	b.do("press Shift and Tab", chromedp.KeyEvent(kb.Tab, chromedp.KeyModifiers(chromedp.ModifierShift)))
 	b.hasVisibleFocus("form button")
 	b.press(" ")
