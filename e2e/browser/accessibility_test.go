@@ -28,7 +28,6 @@ var looks = []look{
 	{"light", "light", 1280, 800, 1, false},
 	{"dark", "dark", 1280, 800, 1, false},
 	{"phone", "light", 390, 844, 2, true},
-	{"phone-dark", "dark", 390, 844, 2, true},
 }
 
 func (b *tab) looksAs(l look) {

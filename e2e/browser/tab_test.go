@@ -75,16 +75,28 @@ func (b *tab) open(url string) {
 	b.do("open "+url, chromedp.Navigate(url))
 }
 
-// click moves the mouse there and clicks.
+// painted is when the page is all there and on the screen: until then Chromium
+// drops what mouse and keys do.
+const painted = `document.readyState === "complete" && performance.getEntriesByName("first-contentful-paint").length > 0`
+
+// click moves the mouse there and clicks. It finds its way by itself: chromedp's
+// click is lost where a page has just made way for another.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	b.until(painted)
+	b.sees(selector)
+	at := eval[[]float64](b, fmt.Sprintf(`(() => {
+		const e = document.querySelector(%q);
+		e.scrollIntoView({block: "nearest"});
+		const box = e.getBoundingClientRect();
+		return [box.x + box.width / 2, box.y + box.height / 2];
+	})()`, selector))
+	b.do("click "+selector, chromedp.MouseClickXY(at[0], at[1]))
 }
 
 // sees waits until there is something to see.
 func (b *tab) sees(selector string) {
 	b.t.Helper()
-	// Not chromedp's own wait, which is blind to a page that comes back whole.
 	b.until(fmt.Sprintf(`document.querySelector(%q)?.checkVisibility() === true`, selector))
 }
 
@@ -98,6 +110,7 @@ func (b *tab) fill(selector, text string) {
 // press types keys to whatever has the focus.
 func (b *tab) press(keys string) {
 	b.t.Helper()
+	b.until(painted)
 	b.do("press a key", chromedp.KeyEvent(keys))
 }
 
