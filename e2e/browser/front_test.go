@@ -122,6 +122,16 @@ type statusRecorder struct {
 
 func (s *statusRecorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
+func (s *statusRecorder) Write(b []byte) (int, error) {
+	s.front.mu.Lock()
+	first := s.seen.status == 0
+	s.front.mu.Unlock()
+	if first {
+		s.WriteHeader(http.StatusOK)
+	}
+	return s.ResponseWriter.Write(b)
+}
+
 func (s *statusRecorder) WriteHeader(status int) {
 	s.front.mu.Lock()
 	s.seen.status = status

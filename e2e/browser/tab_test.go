@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 )
@@ -75,15 +76,21 @@ func (b *tab) open(url string) {
 	b.do("open "+url, chromedp.Navigate(url))
 }
 
-// painted is when the page is all there and on the screen: until then Chromium
-// drops what mouse and keys do.
-const painted = `document.readyState === "complete" && performance.getEntriesByName("first-contentful-paint").length > 0`
+// settle brings the tab to the front and waits until its page is all there and on
+// the screen: before that Chromium drops what mouse and keys do. It does not
+// tell of the paint every time, so that is not waited for without end.
+func (b *tab) settle() {
+	b.t.Helper()
+	tell(b, page.BringToFront, cdp.Empty{})
+	b.until(`document.readyState === "complete"`)
+	b.comesTo(`performance.getEntriesByName("first-contentful-paint").length > 0`, 3*time.Second)
+}
 
 // click moves the mouse there and clicks. It finds its way by itself: chromedp's
 // click is lost where a page has just made way for another.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.until(painted)
+	b.settle()
 	b.sees(selector)
 	at := eval[[]float64](b, fmt.Sprintf(`(() => {
 		const e = document.querySelector(%q);
@@ -110,17 +117,22 @@ func (b *tab) fill(selector, text string) {
 // press types keys to whatever has the focus.
 func (b *tab) press(keys string) {
 	b.t.Helper()
-	b.until(painted)
+	b.settle()
 	b.do("press a key", chromedp.KeyEvent(keys))
 }
 
 // until waits for a condition in the page, over as many pages as it takes.
 func (b *tab) until(condition string) {
 	b.t.Helper()
-	var met bool
-	var err error
-	for deadline := time.Now().Add(patience); !met && time.Now().Before(deadline); {
-		ctx, cancel := context.WithTimeout(b.ctx, patience)
+	if met, err := b.comesTo(condition, patience); !met {
+		require.FailNow(b.t, "it does not come to it", "%s (%v); the tab shows %s", condition, err, b.shows())
+	}
+}
+
+// comesTo tells whether a condition is met in the page in time.
+func (b *tab) comesTo(condition string, within time.Duration) (met bool, err error) {
+	for deadline := time.Now().Add(within); !met && time.Now().Before(deadline); {
+		ctx, cancel := context.WithTimeout(b.ctx, within)
 		// An error is that of a page on its way out.
 		met, err = chromedp.Run(ctx, chromedp.Evaluate[bool](condition))
 		cancel()
@@ -128,9 +140,7 @@ func (b *tab) until(condition string) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
-	if !met {
-		require.FailNow(b.t, "it does not come to it", "%s (%v); the tab shows %s", condition, err, b.shows())
-	}
+	return met, err
 }
 
 // eval runs a script in the page, as the console of the developer's tools does,
