@@ -9,7 +9,7 @@
 // evil.test, lead to loopback.
 //
 // The tests run on Linux. Without chromium they are skipped; with "chromium" in
-// ECGRID_REQUIRE they fail. Two of them load a script from npm into a page:
+// ECGRID_REQUIRE they fail. Some of them load a script from npm into a page:
 //
 //	npm ci --prefix e2e/browser
 //
