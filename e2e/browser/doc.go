@@ -15,5 +15,5 @@
 //
 // Pictures of every page, in light, in dark and as wide as a phone:
 //
-//	go test ./e2e/browser -run Accessibility -screenshots DIR
+//	go test ./e2e/browser -run Accessibility -screenshots "$PWD/shots"
 package browser
