@@ -159,8 +159,12 @@ func (s *requestSession) close() {
 	s.newest.Store(nil)
 }
 
-// replace makes snap the session of the rest of the request.
-func (s *requestSession) replace(snap *snapshot) { s.newest.Store(snap) }
+// replace makes snap the session of the rest of the request, whose cookie is no
+// longer the one that Wrap has set.
+func (s *requestSession) replace(snap *snapshot) {
+	s.reissued = false
+	s.newest.Store(snap)
+}
 
 // outOfDate tells whether the cookie that the request brought is of an older
 // generation or key than the session's newest.
