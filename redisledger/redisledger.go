@@ -88,7 +88,12 @@ type Ledger struct {
 // Never let the client read from replicas (ReadOnly, RouteByLatency,
 // RouteRandomly): they lag, and would open a session that has just ended. Nor
 // let it cache on its side.
+//
+// New panics where client is nil.
 func New(client redis.UniversalClient, prefix string) *Ledger {
+	if client == nil {
+		panic("redisledger: no client") // and not at the first request
+	}
 	if prefix == "" {
 		prefix = "ecgrid:"
 	}
