@@ -82,7 +82,7 @@ func (m *Middleware) logout(
 	}
 
 	// First the ledger: from here on no copy of the cookie opens the session.
-	snap = m.refresher.unknown.known(snap)
+	snap = m.refresher.unpublished.newestOf(snap)
 	ended, ledgerErr := m.end(ctx, snap)
 	m.streams.end(snap.keys.session()) // also where the ledger is down
 	s.close()

@@ -205,6 +205,6 @@ func (m *Middleware) endOutlived(s *requestSession) {
 	}
 	if ended.won {
 		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(s.carried)})
-		m.revokeLater(s.carried, ended)
+		m.revokeLater(s.carried, ended.newest)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"time"
 )
 
 // publisher tells the ledger of the tokens that it could not be told of when
@@ -34,9 +33,9 @@ func (p *publisher) close(ctx context.Context) (left int) {
 	return p.pending.close(ctx)
 }
 
-// known returns snap with the newest credential that this process knows of and
+// newestOf returns snap with the newest credential that this process knows of and
 // the ledger may not, or snap itself.
-func (p *publisher) known(snap *snapshot) *snapshot {
+func (p *publisher) newestOf(snap *snapshot) *snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	found := p.newest[snap.keys.session()]
@@ -62,8 +61,8 @@ func (p *publisher) run(snap, next *snapshot, a *attempt) {
 		// A ledger that is back must know before the lease of the attempt's own
 		// claim is over, and another replica asks with the token before.
 		pause := min(firstRetryWait<<min(try, 10), p.f.lease()/4)
-		last := p.sleep(pause/2 + rand.N(pause/2+1))
-		if p.known(next) != next {
+		last := sleep(pause/2+rand.N(pause/2+1), p.closing)
+		if p.newestOf(next) != next {
 			return // a still newer one, whose own attempt is pending
 		}
 		a.resume()
@@ -77,18 +76,6 @@ func (p *publisher) run(snap, next *snapshot, a *attempt) {
 		}
 	}
 	p.gaveUp(next)
-}
-
-// sleep waits for d, or until close: then the try that follows is the last.
-func (p *publisher) sleep(d time.Duration) (last bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return false
-	case <-p.closing:
-		return true
-	}
 }
 
 func (p *publisher) remember(next *snapshot) {

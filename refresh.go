@@ -31,26 +31,18 @@ const (
 	// aloneEvery is how often a session's token is tried without a claim, while
 	// the ledger that keeps the backoff is down.
 	aloneEvery = 5 * time.Second
-
-	// minTokenAge keeps a clock that runs ahead of ECGrid's from refreshing in
-	// a loop what seems to be due as soon as it is issued.
-	minTokenAge = 250 * time.Millisecond
-
-	// tokenAgeWithoutLife is the same for a clock so far ahead that a new token
-	// seems to have expired.
-	tokenAgeWithoutLife = 30 * time.Second
 )
 
 // refresher gives sessions a fresh token before theirs expires: one call to
 // ECGrid however many requests ask, in this process by single flight and across
 // replicas by the lease in the ledger.
 type refresher struct {
-	m        *Middleware
-	flights  singleflight.Group
-	underway tasks
-	sights   sightings
-	alone    sightings // of failed tries without a claim
-	unknown  *publisher
+	m           *Middleware
+	flights     singleflight.Group
+	underway    tasks
+	sights      sightings
+	alone       sightings // of failed tries without a claim
+	unpublished *publisher
 
 	stopped context.Context // done: Close has given up
 	stop    context.CancelFunc
@@ -59,13 +51,13 @@ type refresher struct {
 func newRefresher(m *Middleware) *refresher {
 	stopped, stop := context.WithCancel(context.Background())
 	f := &refresher{m: m, stopped: stopped, stop: stop}
-	f.unknown = newPublisher(f)
+	f.unpublished = newPublisher(f)
 	return f
 }
 
 func (f *refresher) close(ctx context.Context) (left int) {
 	left = f.underway.close(ctx) // first: one that fails may leave a token to publish
-	left += f.unknown.close(ctx)
+	left += f.unpublished.close(ctx)
 	f.stop()
 	return left
 }
@@ -73,38 +65,6 @@ func (f *refresher) close(ctx context.Context) (left int) {
 // lease is how long a holder may take. Its call to ECGrid ends after half of
 // it, so one that is over the lease has died or stopped.
 func (f *refresher) lease() time.Duration { return 2 * f.m.cfg.AuthTimeout }
-
-// due tells whether a credential is to be refreshed now.
-func (f *refresher) due(c *record.Credential, now int64) bool {
-	if c.Token == "" || c.ExpiresAt == 0 {
-		return false
-	}
-	return now >= f.dueAt(c)
-}
-
-func (f *refresher) dueAt(c *record.Credential) int64 {
-	life := c.ExpiresAt - c.IssuedAt
-	if life <= 0 {
-		return c.IssuedAt + tokenAgeWithoutLife.Milliseconds()
-	}
-	return max(c.ExpiresAt-f.lead(c), c.IssuedAt+minTokenAge.Milliseconds())
-}
-
-// lead is how long before its expiry a token is refreshed.
-func (f *refresher) lead(c *record.Credential) int64 {
-	return min(f.m.cfg.RefreshBefore.Milliseconds(), (c.ExpiresAt-c.IssuedAt)/2)
-}
-
-// urgent tells whether a due token is so near its expiry that it is refreshed
-// even where the ledger cannot be asked.
-func (f *refresher) urgent(c *record.Credential) bool {
-	return f.m.now().UnixMilli() >= c.ExpiresAt-f.lead(c)/4
-}
-
-// expired tells whether a token is past its expiry by this process's clock.
-func (f *refresher) expired(c *record.Credential) bool {
-	return c.Token != "" && c.ExpiresAt != 0 && f.m.now().UnixMilli() >= c.ExpiresAt
-}
 
 // freshen refreshes the token of an open session where it is due, and waits for
 // it no longer than ctx. A refresh that brought no verdict leaves the token so
@@ -191,13 +151,13 @@ func (f *refresher) flight(ctx context.Context, snap *snapshot, goal goal) (*sna
 
 // attempt makes one for a session, from the newest that is known of it here.
 func (f *refresher) attempt(snap *snapshot, goal goal) (*snapshot, error) {
-	known := f.unknown.known(snap)
-	if known != snap && (goal == goalSupersede || !f.due(&known.record.Credential, f.m.now().UnixMilli())) {
-		return known, nil
+	newest := f.unpublished.newestOf(snap)
+	if newest != snap && (goal == goalSupersede || !f.due(&newest.record.Credential, f.m.now().UnixMilli())) {
+		return newest, nil
 	}
-	a := newAttempt(known, goal)
-	f.run(known, &a)
-	return f.outcome(known, &a)
+	a := newAttempt(newest, goal)
+	f.run(newest, &a)
+	return f.outcome(newest, &a)
 }
 
 // run carries out what an attempt asks for until it is done.
@@ -239,7 +199,7 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 				f.alone.mark(snap.keys.session())
 			}
 		case stepWait:
-			if !f.sleep(poll) {
+			if sleep(poll, f.stopped.Done()) { // Close gives up
 				a.finish(verdictKept)
 				return
 			}
@@ -249,7 +209,7 @@ func (f *refresher) run(snap *snapshot, a *attempt) {
 	}
 	f.tell(snap, a, asked)
 	if a.orphan.Token != "" {
-		f.revokeOrphan(snap, a.orphan)
+		f.m.revokeLater(snap, a.orphan)
 	}
 }
 
@@ -350,26 +310,7 @@ func (f *refresher) outcome(snap *snapshot, a *attempt) (*snapshot, error) {
 		return nil, fmt.Errorf("%w: the session may have a newer token", ErrLedgerUnavailable)
 	case verdictUnpublished:
 		next.record.Generation, next.record.Credential = a.generation+1, a.fresh
-		f.unknown.later(snap, &next, *a)
+		f.unpublished.later(snap, &next, *a)
 	}
 	return &next, nil
-}
-
-// revokeOrphan ends a token that came after the session's end, or after another
-// holder's.
-func (f *refresher) revokeOrphan(snap *snapshot, orphan record.Credential) {
-	session := f.m.describe(snap)
-	f.m.revoker.later(revocation{session: session, credential: credentialOf(orphan, session.UserID)})
-}
-
-// sleep waits for d; it is cut short, and false, when Close gives up.
-func (f *refresher) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-f.stopped.Done():
-		return false
-	}
 }

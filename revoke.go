@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
 
 const (
@@ -71,11 +72,11 @@ func (v *revocation) pause() time.Duration {
 	if tries == 0 {
 		return 0
 	}
-	backoff := min(firstRetryWait<<(tries-1), longestRetryWait)
+	wait := min(firstRetryWait<<(tries-1), longestRetryWait)
 	// Half of it at random, so that those who failed together do not return
 	// together.
-	backoff = backoff/2 + rand.N(backoff/2+1)
-	return max(backoff, min(v.wait, longestRetryWait))
+	wait = wait/2 + rand.N(wait/2+1)
+	return max(wait, min(v.wait, longestRetryWait))
 }
 
 // revoker ends tokens at ECGrid, in a user's request or after it. Each pending
@@ -143,7 +144,7 @@ func (v *revoker) later(job revocation) {
 
 func (v *revoker) run(job revocation) {
 	for {
-		last := v.sleep(job.pause())
+		last := sleep(job.pause(), v.closing)
 		if v.stopped.Err() != nil {
 			v.gaveUp(job, 0, errors.New("ecgridsession: revocation given up: the middleware was closed"))
 			return
@@ -161,19 +162,7 @@ func (v *revoker) run(job revocation) {
 	}
 }
 
-// sleep waits for d, or until close: then the try that follows is the last.
-func (v *revoker) sleep(d time.Duration) (last bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return false
-	case <-v.closing:
-		return true
-	}
-}
-
-// try makes one attempt at everything that is left of job.
+// try tries once everything that is left of job.
 func (v *revoker) try(job *revocation) (outcome LogoutOutcome, took time.Duration, err error) {
 	select {
 	case v.background <- struct{}{}:
@@ -244,9 +233,9 @@ func (v *revoker) close(ctx context.Context) (left int) {
 	return left
 }
 
-// revokeLater hands the credential of a session that this call has ended to
-// the background.
-func (m *Middleware) revokeLater(snap *snapshot, ended ending) {
+// revokeLater hands a credential of a session, which nobody is to use any more,
+// to the background.
+func (m *Middleware) revokeLater(snap *snapshot, kept record.Credential) {
 	session := m.describe(snap)
-	m.revoker.later(revocation{session: session, credential: credentialOf(ended.newest, session.UserID)})
+	m.revoker.later(revocation{session: session, credential: credentialOf(kept, session.UserID)})
 }

@@ -3,6 +3,7 @@ package ecgridsession
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // tasks counts the goroutines that outlive the request that started them, and
@@ -76,4 +77,16 @@ func (t *tasks) close(ctx context.Context) (left int) {
 	defer t.mu.Unlock()
 	t.over = true
 	return t.running + t.held
+}
+
+// sleep waits for d and tells whether closing cut it short.
+func sleep(d time.Duration, closing <-chan struct{}) (cutShort bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false
+	case <-closing:
+		return true
+	}
 }
