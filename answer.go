@@ -45,7 +45,7 @@ func (m *Middleware) fail(w http.ResponseWriter, r *http.Request, status int, er
 // Scripts compare the code, so it is part of what an app may rely on.
 type wording struct{ code, title, text string }
 
-// What err is comes before what the status is: an unconfirmed sign-out is a 503
+// failureWords looks at err before the status: an unconfirmed sign-out is a 503
 // as well, whose words would say that nobody was signed out.
 func failureWords(status int, err error) wording {
 	switch {

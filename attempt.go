@@ -13,14 +13,18 @@ import (
 // refresh.go and end.go carry out what it says; the exploration in the tests
 // runs it through every interleaving.
 //
-// An attempt asks ECGrid at most once, and only while it holds the lease, the refreshing state with its own holder number, but for an urgent token while the ledger is down. What it got from ECGrid it
-// either publishes or gives up as an orphan, to be revoked.
+// An attempt asks ECGrid at most once, and only while it holds the lease, the
+// refreshing state with its own holder number, but for an urgent token while
+// the ledger is down. What it got from ECGrid it either publishes or gives up
+// as an orphan, to be revoked.
 //
 // It stands between the requests that want something of a session (refresh.go,
-// end.go) and its entry in the ledger (entry.go), and decides on every transition but the first entry of a credential that is kept in the ledger (start.go, open.go). It is a machine because no other form could be
-// explored: with the calls and the clock inside of it, the order in which two
-// replicas meet would be the scheduler's, and a test would find the
-// interleavings that happen and not those that may.
+// end.go) and its entry in the ledger (entry.go), and decides on every
+// transition but the first entry of a credential that is kept in the ledger
+// (start.go, open.go). It is a machine because no other form could be explored:
+// with the calls and the clock inside of it, the order in which two replicas
+// meet would be the scheduler's, and a test would find the interleavings that
+// happen and not those that may.
 //
 // One goroutine runs an attempt at a time, so nothing in it is locked. Whoever
 // runs it alternates between doing what todo says and telling what came of it
@@ -47,7 +51,8 @@ type attempt struct {
 	was, next entry
 
 	// asked: ECGrid has been asked. It stays set whatever came of it, for a
-	// second call with one token is what ends a session that goes on: ECGrid may have ended the token at the first, even if the answer was lost.
+	// second call with one token is what ends a session that goes on: ECGrid
+	// may have ended the token at the first, even if the answer was lost.
 	asked bool
 	// fresh is what ECGrid gave and nobody else knows of yet; orphan is such a
 	// credential that nobody will use.
@@ -240,7 +245,8 @@ func (a *attempt) lookedInVain(at sight) {
 //
 // Whether the claim is still ours is not asked: its lease may have lapsed while
 // ECGrid took its time, and the token that came is living all the same. Only a
-// newer generation makes it superfluous. A publish that gave way to a foreign claim would leave the living token to nobody.
+// newer generation makes it superfluous. A publish that gave way to a foreign
+// claim would leave the living token to nobody.
 func (a *attempt) lookedWithFresh(found entry, err error) {
 	switch {
 	case err != nil:
@@ -313,7 +319,8 @@ func (a *attempt) answered(r reply) {
 	a.asked = true
 	claimed := a.was.state == entryRefreshing
 	switch {
-	// The token is a living one of somebody else: nobody may use it, and it is revoked. With it ECGrid has ended the one that the session had.
+	// The token is a living one of somebody else: nobody may use it, and it is
+	// revoked. With it ECGrid has ended the one that the session had.
 	case r.otherUser:
 		a.orphan = r.granted
 		a.end(claimed)
@@ -384,7 +391,8 @@ func (a *attempt) adoptFresh() {
 	a.credential, a.fresh = a.fresh, record.Credential{}
 }
 
-// forsake gives up what ECGrid gave, so that it is revoked.  Whoever runs the attempt sees to that when it is done.
+// forsake gives up what ECGrid gave, so that it is revoked.  Whoever runs the
+// attempt sees to that when it is done.
 func (a *attempt) forsake() {
 	if a.fresh.Token != "" {
 		a.orphan, a.fresh = a.fresh, record.Credential{}
@@ -392,7 +400,8 @@ func (a *attempt) forsake() {
 }
 
 const (
-	// The longest is below the default RefreshBefore, so that an outage that is over in time is noticed in time.
+	// The longest is below the default RefreshBefore, so that an outage that is
+	// over in time is noticed in time.
 	firstBackoff   = time.Second
 	longestBackoff = 30 * time.Second
 )

@@ -58,7 +58,7 @@ type sealedRecord struct {
 	buffers *sync.Pool
 }
 
-// The purpose gives these records keys of their own: neither a value of the
+// newSealedRecord asks for keys of this purpose alone: neither a value of the
 // ledger nor a cookie of a CookieStore on the same Config.Keys opens here.
 func newSealedRecord(keys [][]byte, cookie string, upstream origin) (sealedRecord, error) {
 	ring, err := seal.NewRing(keys, "session cookie")
@@ -75,7 +75,7 @@ func (s sealedRecord) seal(rec *record.Record) string {
 	return s.ring.SealText(rec.Append(nil), s.ad)
 }
 
-// It tells current from outdated, so that a cookie of an older key is sealed
+// open tells current from outdated, so that a cookie of an older key is sealed
 // anew while that key is still in the ring.
 func (s *sealedRecord) open(value string) (rec record.Record, how reading) {
 	buffer := s.buffers.Get().(*[2 * maxCookie]byte)
@@ -102,10 +102,10 @@ type cookieCarrier struct {
 	deletion string // the line of the deletion cookie
 }
 
-// It looks at each cookie of the name, since a sibling domain or a path can put
-// a second one beside ours in spite of "__Host-" in an old browser: the first
-// is not always the right one, as gorilla's stores and http.Request.Cookie take
-// it.
+// read looks at each cookie of the name, since a sibling domain or a path can
+// put a second one beside ours in spite of "__Host-" in an old browser: the
+// first is not always the right one, as gorilla's stores and
+// http.Request.Cookie take it.
 func (c *cookieCarrier) read(r *http.Request) (record.Record, reading) {
 	var found [maxSameName]string
 	values, ok := cookieValues(found[:0], r.Header, c.name)
@@ -137,7 +137,7 @@ func (c *cookieCarrier) read(r *http.Request) (record.Record, reading) {
 	return rec, best
 }
 
-// It fails before it sets anything, so the caller can move the credential to
+// write fails before it sets anything, so the caller can move the credential to
 // the ledger and write again.
 func (c *cookieCarrier) write(w http.ResponseWriter, _ *http.Request, rec *record.Record, _ bool) error {
 	value := c.sealed.seal(rec)
@@ -154,7 +154,9 @@ func (c *cookieCarrier) delete(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // storeCarrier keeps the sealed record as one string value in a gorilla store,
-// whose backend so sees no plaintext. The store's cookie and row are transport and nothing else: neither its MaxAge nor its deletion decides whether a session is open.
+// whose backend so sees no plaintext. The store's cookie and row are transport
+// and nothing else: neither its MaxAge nor its deletion decides whether a
+// session is open.
 type storeCarrier struct {
 	sealed   sealedRecord
 	store    sessions.Store
@@ -196,9 +198,9 @@ func (c *storeCarrier) read(r *http.Request) (record.Record, reading) {
 	return c.sealed.open(value)
 }
 
-// The order is: save aside, look at what came, remove the old row, set the
-// cookie. Whatever fails on the way, the browser has either the old cookie with
-// its row, or the new one with its own.
+// write keeps to an order: save aside, look at what came, remove the old row,
+// set the cookie. Whatever fails on the way, the browser has either the old
+// cookie with its row, or the new one with its own.
 func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error {
 	// Fresh, with an id of its own: whoever knew the one from before sign-in
 	// would share the session (ASVS 5.0, 7.2.4).
@@ -243,8 +245,8 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 	return nil
 }
 
-// The deletion is set first: a backend that fails must not leave the cookie in
-// the browser.
+// delete sets the deletion cookie first: a backend that fails must not leave
+// the cookie in the browser.
 func (c *storeCarrier) delete(w http.ResponseWriter, r *http.Request) error {
 	// The line is ours, whatever the store does: gorilla's own deletion still
 	// carries the values.

@@ -59,7 +59,8 @@ func cookieValues(values []string, header http.Header, name string) ([]string, b
 			before := line[:from+at]
 			from += at + len(name)
 			// The name may be a part of another's ("x__Host-ecgrid=") or stand
-			// in a value. Case counts, as it does in a browser's store: "__host-ecgrid" is another cookie.
+			// in a value. Case counts, as it does in a browser's store:
+			// "__host-ecgrid" is another cookie.
 			if !strings.HasPrefix(line[from:], "=") || !beginsPair(before) {
 				continue
 			}

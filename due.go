@@ -7,10 +7,14 @@ import (
 )
 
 // When a token is to be refreshed: sums of milliseconds, and nothing that calls
-// anybody. due is asked on every request, so it takes the time that the request has read already.
+// anybody. due is asked on every request, so it takes the time that the request
+// has read already.
 //
 // All of them go by the token's life as it was measured here at its arrival
-// (IssuedAt by the clock of the host that received it, ExpiresAt by ECGrid's), and they err on the early side: a token that is refreshed too early costs one call, and one that is refreshed too late is refused by ECGrid, which costs the session.
+// (IssuedAt by the clock of the host that received it, ExpiresAt by ECGrid's),
+// and they err on the early side: a token that is refreshed too early costs one
+// call, and one that is refreshed too late is refused by ECGrid, which costs
+// the session.
 
 const (
 	// minTokenAge keeps a clock that runs ahead of ECGrid's from refreshing in
@@ -31,7 +35,7 @@ func (f *refresher) due(c *record.Credential, now int64) bool {
 	return now >= f.dueAt(c)
 }
 
-// It is in milliseconds since the Unix epoch, as records are.
+// dueAt is in milliseconds since the Unix epoch, as records are.
 func (f *refresher) dueAt(c *record.Credential) int64 {
 	life := c.ExpiresAt - c.IssuedAt
 	if life <= 0 {

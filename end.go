@@ -8,7 +8,8 @@ import (
 )
 
 // maxSwaps bounds how often a transition starts over because the entry changed
-// in between. Every failed swap is another's success, so a few are plenty. It bounds what a ledger that breaks its contract can cost.
+// in between. Every failed swap is another's success, so a few are plenty. It
+// bounds what a ledger that breaks its contract can cost.
 const maxSwaps = 16
 
 // ending is what came of ending a session in the ledger.

@@ -17,7 +17,8 @@ import (
 // Every transition is one compare-and-swap, so the same code is right in one
 // process and across replicas. Nothing leads out of ended. It is what the
 // cookie cannot be: one value that every replica reads and none can keep an old
-// copy of. A session that was never refreshed and keeps its credential in the cookie has no entry until it ends.
+// copy of. A session that was never refreshed and keeps its credential in the
+// cookie has no entry until it ends.
 type entryState byte
 
 // The states, as they are written: a number is never used for another one.

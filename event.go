@@ -10,8 +10,8 @@ import (
 // What apps learn of sessions: one Event for each thing that happened, for
 // audit logs and metrics (ASVS 5.0, 16.3.1), and a line of the log for those
 // who set no OnEvent. Events are emitted by whoever brought the thing about,
-// after it is done and, within a request, before the answer, so that a hook that looks finds it
-// so.
+// after it is done and, within a request, before the answer, so that a hook
+// that looks finds it so.
 
 // Event is something that happened to a session, for audit logs and metrics.
 // No field holds a secret.
@@ -63,7 +63,7 @@ const (
 	RevocationPending
 )
 
-// They are in logs and metrics of apps: a name never changes.
+// eventKindNames are in logs and metrics of apps: a name never changes.
 var eventKindNames = [...]string{
 	SessionStarted:    "session-started",
 	SessionRefreshed:  "session-refreshed",

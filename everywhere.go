@@ -110,8 +110,8 @@ func (m *Middleware) cutOffAtSignIn(ctx context.Context, keys *sessionKeys) (uin
 	return number, err
 }
 
-// The error of a number that cannot be read comes with what is stored, so that
-// it can be replaced.
+// lookCutOff gives what is stored with the error of a number that cannot be
+// read, so that it can be replaced.
 func (m *Middleware) lookCutOff(ctx context.Context, keys *sessionKeys) (number uint64, stored []byte, err error) {
 	values, err := m.ledger.load(ctx, keys.user())
 	if err != nil {

@@ -33,8 +33,8 @@ func (p *publisher) close(ctx context.Context) (left int) {
 	return p.pending.close(ctx)
 }
 
-// newestOf returns snap with the newest credential that this process knows of and
-// the ledger may not, or snap itself.
+// newestOf returns snap with the newest credential that this process knows of
+// and the ledger may not, or snap itself.
 func (p *publisher) newestOf(snap *snapshot) *snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
