@@ -398,22 +398,3 @@ func (a *attempt) forsake() {
 		a.orphan, a.fresh = a.fresh, record.Credential{}
 	}
 }
-
-const (
-	// The longest is below the default RefreshBefore, so that an outage that is
-	// over in time is noticed in time.
-	firstBackoff   = time.Second
-	longestBackoff = 30 * time.Second
-)
-
-// backoff is how long a credential is left alone after so many refreshes in a
-// row without a verdict. It has no random part: the sessions' tokens were
-// issued at different times, and so their backoffs do not begin together. The
-// shift is bounded before it is done, or a count from the ledger could make the
-// pause overflow.
-func backoff(failures uint64) time.Duration {
-	if failures == 0 {
-		return 0
-	}
-	return min(firstBackoff<<min(failures-1, 10), longestBackoff)
-}

@@ -63,3 +63,22 @@ func (f *refresher) urgent(c *record.Credential) bool {
 func (f *refresher) expired(c *record.Credential) bool {
 	return c.Token != "" && c.ExpiresAt != 0 && f.m.now().UnixMilli() >= c.ExpiresAt
 }
+
+const (
+	// The longest is below the default RefreshBefore, so that an outage that is
+	// over in time is noticed in time.
+	firstBackoff   = time.Second
+	longestBackoff = 30 * time.Second
+)
+
+// backoff is how long a credential is left alone after so many refreshes in a
+// row without a verdict. It has no random part: the sessions' tokens were
+// issued at different times, and so their backoffs do not begin together. The
+// shift is bounded before it is done, or a count from the ledger could make the
+// pause overflow.
+func backoff(failures uint64) time.Duration {
+	if failures == 0 {
+		return 0
+	}
+	return min(firstBackoff<<min(failures-1, 10), longestBackoff)
+}

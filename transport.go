@@ -52,6 +52,9 @@ func (m *Middleware) Client() *http.Client {
 	}
 }
 
+// transport is made by Transport, and has no state of its own: what it knows of
+// a user comes with each request's context, so one client serves all of them
+// (TestUsersOfOneClientNeverGetEachOthersCredential).
 type transport struct {
 	m    *Middleware
 	base http.RoundTripper
@@ -67,10 +70,15 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
+	// The credential goes onto a copy here, behind http.Client: what is set on
+	// the request itself is copied to wherever a redirect leads, as happens to
+	// those who set Authorization by hand.
 	resp, err := t.send(req, credential)
 	if err != nil || !ecgrid.Rejection(resp) {
 		return resp, err
 	}
+	// Once and no more: a second refusal is ECGrid's word on a token that has
+	// just come.
 	newer, ok := t.m.supersede(req.Context(), credential)
 	if !ok {
 		return resp, nil
@@ -79,6 +87,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return resp, nil
 	}
+	// Only now that there is another try: until then the answer is the
+	// caller's.
 	resp.Body.Close()
 	return t.send(again, newer)
 }
@@ -93,7 +103,10 @@ func (t *transport) send(req *http.Request, c Credential) (*http.Response, error
 	return resp, err
 }
 
-// replay is req once more, where its body can be had once more.
+// replay is req once more, where its body can be had once more. A body that was
+// read is gone unless GetBody gives it once more; net/http sets that for the
+// readers that it knows. A POST may be sent again since the 401 says that the
+// first was not carried out.
 func replay(req *http.Request) (*http.Request, bool) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, true
@@ -110,7 +123,9 @@ func replay(req *http.Request) (*http.Request, bool) {
 	return &again, true
 }
 
-// admit returns the credential for a request that may carry it.
+// admit returns the credential for a request that may carry it. The origin is
+// checked before the session is looked at: a call that goes elsewhere learns
+// nothing of it, and triggers no refresh.
 func (t *transport) admit(req *http.Request) (Credential, error) {
 	if err := t.m.upstream.admits(req); err != nil {
 		return Credential{}, err
@@ -121,6 +136,7 @@ func (t *transport) admit(req *http.Request) (Credential, error) {
 			return Credential{}, fmt.Errorf("%w: %s is set", ErrConflictingCredential, name)
 		}
 	}
+	// Before the credential, which may cost a refresh.
 	if err := req.Context().Err(); err != nil {
 		return Credential{}, err
 	}
@@ -128,8 +144,11 @@ func (t *transport) admit(req *http.Request) (Credential, error) {
 }
 
 // withCredential is a copy of req that may be sent: the caller's is left as it
-// is, since http.Client copies its headers to where a redirect leads.
+// is, since http.Client copies its headers to where a redirect leads. Headers
+// are cloned shallowly: fields are replaced in the copy and never changed in
+// place.
 func (t *transport) withCredential(req *http.Request, c Credential) *http.Request {
+	// With the slice of the one header value beside the request.
 	made := new(struct { // one allocation
 		request    http.Request
 		credential [1]string
@@ -141,6 +160,7 @@ func (t *transport) withCredential(req *http.Request, c Credential) *http.Reques
 		out.Header = make(http.Header, 1)
 	}
 	for name, lines := range req.Header {
+		// Whoever fills the map directly may spell this otherwise, too.
 		if !strings.EqualFold(name, "Cookie") {
 			continue
 		}
@@ -158,7 +178,8 @@ func (t *transport) withCredential(req *http.Request, c Credential) *http.Reques
 
 // supersede returns a newer credential of the request's session than the one
 // that ECGrid has refused, waiting for a refresh under way. Where there is none
-// the session ends.
+// the session ends. It is only called for a verdict of ECGrid's own
+// (ecgrid.Rejection): a gateway's 401 ends nothing.
 func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credential, bool) {
 	s := m.sessionIn(ctx)
 	if s == nil {
@@ -169,6 +190,7 @@ func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credent
 		return Credential{}, false
 	}
 	newest := credentialOf(snap.record.Credential, snap.record.UserID)
+	// Refreshed within this request since the call was sent: nobody is asked.
 	if newest != refused {
 		return newest, true
 	}
@@ -178,5 +200,7 @@ func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credent
 		return Credential{}, false
 	}
 	newest = credentialOf(next.record.Credential, next.record.UserID)
+	// The same may come back where the session goes on without a verdict, as
+	// while an expired token could not be refreshed.
 	return newest, newest != refused
 }
