@@ -8,6 +8,11 @@ import (
 	"unicode"
 )
 
+// What the data of an envelope must look like before anything is made of it. Every field is decoded on its own and
+// judged by its type, its size and its range, since ECGrid's answers end up in headers (the token), in cookies (login
+// and user id) and in comparisons with the clock. An answer that fails grants nothing, and what was wrong with it is
+// never quoted: the callers give it fixed words (failure.go).
+
 const (
 	// clockTolerance is how far the clocks here and at ECGrid may disagree before a new token's expiry is taken for a mistake.
 	clockTolerance = 10 * time.Minute
@@ -17,7 +22,9 @@ const (
 	maxLoginBytes = 512
 )
 
-// decodeGrant reads the data of login and refresh.
+// decodeGrant reads the data of login and refresh. What is missing is an error, with the one exception of the refresh
+// token, which only one of the vendor's pages has. An expiry that is missing is none: a token of which nobody knows
+// when it ends could not be refreshed in time.
 func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
@@ -30,6 +37,8 @@ func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
 	if !tokenOK || !refreshOK || !expiresOK || !userOK {
 		return Grant{}, false
 	}
+	// It is sent in a header of each outbound call: a line break in it would be a header of the sender's choice
+	// (CWE-113).
 	if !ValidToken(token) || refresh != "" && !ValidToken(refresh) {
 		return Grant{}, false
 	}
@@ -39,7 +48,9 @@ func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
 	return Grant{Token: token, RefreshToken: refresh, ExpiresAt: expires, UserID: user}, true
 }
 
-// holdsOversizedToken tells of data that decodeGrant has refused whether it is for the length of a token.
+// holdsOversizedToken tells of data that decodeGrant has refused whether it is for the length of a token. It asks
+// again, and not decodeGrant on its way, so that the common answer pays nothing for it. The user is then told that the
+// token is too large, and not that ECGrid is out of order.
 func holdsOversizedToken(data json.RawMessage) bool {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
@@ -53,7 +64,8 @@ func holdsOversizedToken(data json.RawMessage) bool {
 	return false
 }
 
-// decodeIdentity reads the data of session.
+// decodeIdentity reads the data of session. The expiry may be missing here: API keys have none. A login of this length
+// or with control characters would do harm in a cookie, a page or a log.
 func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
@@ -84,13 +96,14 @@ func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	return id, true
 }
 
-// decodeUserID reads a JSON integer from 1 to the largest int64. 1.0, 1e3 and "1" are none: a float would round a large id
-// to another user's.
+// decodeUserID reads a JSON integer from 1 to the largest int64. 1.0, 1e3 and "1" are none: a float would round a large
+// id to another user's. It decides whose session this is, so nothing is rounded, trimmed or guessed.
 func decodeUserID(raw json.RawMessage) (int64, bool) {
 	id, err := strconv.ParseInt(string(raw), 10, 64)
 	return id, err == nil && id > 0
 }
 
+// decodeTime gives UTC, whatever the zone that was sent.
 func decodeTime(raw json.RawMessage) (time.Time, bool) {
 	s, ok := decodeText(raw)
 	if !ok {

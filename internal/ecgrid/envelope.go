@@ -8,16 +8,22 @@ import (
 	"unicode/utf8"
 )
 
+// The envelope around every answer of ECGrid, read so that it has one meaning. The threat is an answer that different
+// readers understand differently: a proxy, a cache or a later version of a decoder sees a success where this one sees a
+// failure, and a user counts as signed out whose token lives. So what is ambiguous is no envelope at all, and proves
+// nothing.
+
 // envelope is a well-formed answer of ECGrid.
 type envelope struct {
+	// success is ECGrid's, as a JSON true or false and nothing that is like it.
 	success bool
 	code    string          // documented, or ""; always "" with success
 	data    json.RawMessage // nil where there was none
 }
 
 // decodeEnvelope reads body as an envelope, or reports false. It accepts only what no two JSON readers can take for
-// different things: encoding/json alone would let a later "Success" overrule "success", and a Decoder would leave trailing
-// bytes unread.
+// different things: encoding/json alone would let a later "Success" overrule "success", and a Decoder would leave
+// trailing bytes unread. The status is not looked at here: callers do, and both must agree (read).
 func decodeEnvelope(body []byte) (envelope, bool) {
 	// encoding/json replaces invalid UTF-8 silently. Valid refuses trailing bytes and bounds the nesting.
 	if !utf8.Valid(body) || !json.Valid(body) {
@@ -28,6 +34,7 @@ func decodeEnvelope(body []byte) (envelope, bool) {
 		return envelope{}, false
 	}
 	var env envelope
+	// The raw text and not a decoded bool: null, 1 and "true" are no answers.
 	switch string(fields[fieldSuccess]) {
 	case "true":
 		env.success = true
@@ -36,6 +43,8 @@ func decodeEnvelope(body []byte) (envelope, bool) {
 		return envelope{}, false
 	}
 	code, codeOK := decodeText(fields[fieldErrorCode])
+	// The message is for people and is never read: it has to be a string only because it is one in every proper
+	// envelope.
 	_, messageOK := decodeText(fields[fieldMessage])
 	if !codeOK || !messageOK {
 		return envelope{}, false
@@ -48,8 +57,10 @@ func decodeEnvelope(body []byte) (envelope, bool) {
 	return env, true
 }
 
-// decodeObject splits a JSON object into those of its fields that are known. It reports false for anything but an object,
-// and where a known field comes twice or in another case. raw must be valid JSON.
+// decodeObject splits a JSON object into those of its fields that are known. It reports false for anything but an
+// object, and where a known field comes twice or in another case. raw must be valid JSON. The decoder goes token by
+// token, since Unmarshal into a map or struct takes the last of two fields without a word (RFC 8259, section 4, leaves
+// it to the reader).
 func decodeObject(raw []byte, known []string) (map[string]json.RawMessage, bool) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
@@ -70,6 +81,7 @@ func decodeObject(raw []byte, known []string) (map[string]json.RawMessage, bool)
 			return nil, false
 		}
 		i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, name) })
+		// ECGrid may add fields: what is not known is passed over.
 		if i < 0 {
 			continue
 		}
@@ -81,6 +93,7 @@ func decodeObject(raw []byte, known []string) (map[string]json.RawMessage, bool)
 	return fields, true
 }
 
+// absent takes null for a field that is not there, as the vendor's answers use it.
 func absent(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
 
 // decodeText reads a string; an absent field and null are "".

@@ -12,10 +12,15 @@ import (
 // InvalidSession or InvalidAPIKey. It reads at most 64 KiB of the body, and inflates at most as much if the body is
 // gzipped, and leaves resp.Body so that the caller still reads all of it, and Close closes the original. Reading is bounded
 // in time by the request's own context only. A response with another status is left as it is.
+//
+// It is for the app's own calls, which go through the root package's Transport: their answers belong to the app, so
+// nothing of them may be lost or changed on the way. A 401 costs a look at its first 64 KiB, and no other answer
+// anything.
 func Rejection(resp *http.Response) (rejected bool) {
 	if resp == nil || resp.StatusCode != http.StatusUnauthorized || resp.Body == nil {
 		return false
 	}
+	// No envelope is that long, so the body is left alone.
 	if resp.ContentLength > maxAnswerBytes {
 		return false
 	}
@@ -27,6 +32,7 @@ func Rejection(resp *http.Response) (rejected bool) {
 		rest = failingReader{err}
 	}
 	resp.Body = replayedBody{io.MultiReader(bytes.NewReader(head), rest), resp.Body}
+	// Half a verdict is none.
 	if err != nil || len(head) > maxAnswerBytes {
 		return false
 	}
@@ -38,7 +44,8 @@ func Rejection(resp *http.Response) (rejected bool) {
 	return ok && deniesCredential(env.code)
 }
 
-// inflate undoes encoding within the bounds of an answer.
+// inflate undoes encoding within the bounds of an answer. An app may ask for gzip itself, and its RoundTripper then
+// leaves it packed. The bound is on what comes out: a gzip bomb is small on its way in.
 func inflate(body []byte, encoding string) ([]byte, bool) {
 	switch strings.ToLower(strings.Trim(encoding, " \t")) {
 	case "", "identity":
@@ -55,12 +62,14 @@ func inflate(body []byte, encoding string) ([]byte, bool) {
 	return plain, err == nil && len(plain) <= maxAnswerBytes
 }
 
-// replayedBody reads what was looked at once more, then the rest.
+// replayedBody reads what was looked at once more, then the rest. It closes the original, so that the connection goes
+// back to its pool or away as if nobody had looked.
 type replayedBody struct {
 	io.Reader
 	io.Closer
 }
 
+// failingReader gives the error that ended the first reading.
 type failingReader struct{ err error }
 
 func (f failingReader) Read([]byte) (int, error) { return 0, f.err }

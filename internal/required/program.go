@@ -23,10 +23,13 @@ func Program(t testing.TB, requirement, debian string, names ...string) string {
 		}
 	}
 	const missing = "there is no %s on this machine (Debian has it in the package %s)"
+	// A failure and not a skip, or a machine that lost its browser would pass
+	// for one on which the tests ran.
 	words := strings.FieldsFunc(os.Getenv("ECGRID_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
 	if slices.Contains(words, requirement) {
 		t.Fatalf("ECGRID_REQUIRE asks for %s, and "+missing, requirement, names[0], debian)
 	}
+	// Skipf does not return: the line after it is for the compiler.
 	t.Skipf(missing, names[0], debian)
 	return ""
 }
