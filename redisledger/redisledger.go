@@ -95,7 +95,7 @@ func New(client redis.UniversalClient, prefix string) *Ledger {
 }
 
 // Close closes the client of a ledger that came from [Open]. One that was given
-// to [New] stays open.
+// to [New] stays open. It returns what closing the client returns.
 func (l *Ledger) Close() error {
 	if l.close == nil {
 		return nil
@@ -111,6 +111,8 @@ func (l *Ledger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
 		return nil, l.fault(ctx, err)
 	}
 	values := make([][]byte, len(keys))
+	// Transitions look at one entry: a plain GET is a round trip as well, and
+	// no pipeline is built.
 	if len(keys) == 1 {
 		value, err := valueOf(l.client.Get(ctx, l.prefix+keys[0]))
 		if err != nil {
@@ -128,6 +130,7 @@ func (l *Ledger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
 	_, execErr := pipe.Exec(ctx)
 	for i, get := range gets {
 		value, err := valueOf(get)
+		// What ended the pipeline says more than that there was no answer.
 		if err == errUnanswered && execErr != nil && !errors.Is(execErr, redis.Nil) {
 			err = execErr
 		}

@@ -42,6 +42,7 @@ func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
 	if !ValidToken(token) || refresh != "" && !ValidToken(refresh) {
 		return Grant{}, false
 	}
+	// Ten minutes either way would not do for the future: tokens of a day are no mistake.
 	if expires.Before(now.Add(-clockTolerance)) || expires.After(now.AddDate(maxTokenYears, 0, 0)) {
 		return Grant{}, false
 	}
@@ -84,7 +85,8 @@ func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	if !ok {
 		return Identity{}, false
 	}
-	// The first and the last moment of a calendar are how a database says "never".
+	// The first and the last moment of a calendar are how a database says "never". Not an error as for a grant: the
+	// credential is good, and what is said of its end is only not used.
 	if expires.IsZero() || expires.After(now.AddDate(maxTokenYears, 0, 0)) {
 		return id, true
 	}

@@ -40,7 +40,8 @@ type Auth struct {
 	APIKey string
 }
 
-// Header is the header field that carries the credential; without one, its name is "".
+// Header is the header field that carries the credential; without one, its name is "". It is what the root package's
+// Transport sets on the app's own calls, too, so that there is one place that says how a credential is sent.
 func (a Auth) Header() (name, value string) {
 	switch {
 	case a.Bearer != "":

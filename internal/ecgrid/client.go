@@ -30,9 +30,11 @@ type Client struct {
 	loginField string
 }
 
-// New returns a client of the API at base, which may have a path and whose user info, query and fragment are ignored. The
-// caller has checked it. Calls go through rt, which must not be nil and must not follow redirects by itself. loginField is
-// the field that names the user at login; "" is [DefaultLoginField].
+// New returns a client of the API at base, which may have a path and whose user info, query and fragment are ignored.
+// The caller has checked it. Calls go through rt, which must not be nil and must not follow redirects by itself.
+// loginField is the field that names the user at login; "" is [DefaultLoginField]. What a user, query or fragment in
+// base would do to the calls is nothing: parseOrigin in the root package has refused it, and here it is dropped once
+// more.
 func New(base *url.URL, rt http.RoundTripper, loginField string) *Client {
 	if loginField == "" {
 		loginField = DefaultLoginField
@@ -87,6 +89,7 @@ func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant
 	}
 	// The old token is invalid once it was exchanged, so an answer that repeats it grants nothing.
 	if grant.Token == token {
+		// It is retryable, as an answer that proves nothing: whether the old token still lives is not known.
 		return Grant{}, &Error{Status: statusSuccess, Reason: reasonSameToken}
 	}
 	if grant.RefreshToken == "" {

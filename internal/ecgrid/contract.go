@@ -96,7 +96,7 @@ func deniesCredential(code string) bool {
 }
 
 // statusSuccess is the one status that can mean success: the vendor names no other, a 204 has no room for the envelope
-// that would confirm it, and a 202 promises only to try.
+// that would confirm it, and a 202 promises only to try. Taking any 2xx would make a proxy's 204 a confirmed sign-out.
 const statusSuccess = http.StatusOK
 
 // expiryLayouts are the spellings of a time. The vendor says "ISO 8601 in UTC", which may leave out the zone that RFC

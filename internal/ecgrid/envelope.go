@@ -17,8 +17,10 @@ import (
 type envelope struct {
 	// success is ECGrid's, as a JSON true or false and nothing that is like it.
 	success bool
-	code    string          // documented, or ""; always "" with success
-	data    json.RawMessage // nil where there was none
+	// code is documented, or ""; always "" with success.
+	code string
+	// data is as it was sent, nil where there was none: what it must hold is each call's to say (answer.go).
+	data json.RawMessage
 }
 
 // decodeEnvelope reads body as an envelope, or reports false. It accepts only what no two JSON readers can take for
@@ -42,6 +44,7 @@ func decodeEnvelope(body []byte) (envelope, bool) {
 	default:
 		return envelope{}, false
 	}
+	// A code of another type than a string is as broken as a success of another type.
 	code, codeOK := decodeText(fields[fieldErrorCode])
 	// The message is for people and is never read: it has to be a string only because it is one in every proper
 	// envelope.
@@ -85,6 +88,8 @@ func decodeObject(raw []byte, known []string) (map[string]json.RawMessage, bool)
 		if i < 0 {
 			continue
 		}
+		// Spelled otherwise it is refused, and not passed over as unknown: encoding/json and many others take "Success"
+		// for "success".
 		if _, twice := fields[name]; twice || known[i] != name {
 			return nil, false
 		}
@@ -96,7 +101,7 @@ func decodeObject(raw []byte, known []string) (map[string]json.RawMessage, bool)
 // absent takes null for a field that is not there, as the vendor's answers use it.
 func absent(raw json.RawMessage) bool { return raw == nil || string(raw) == "null" }
 
-// decodeText reads a string; an absent field and null are "".
+// decodeText reads a string; an absent field and null are "". A number or an object in its place is no text, and false.
 func decodeText(raw json.RawMessage) (string, bool) {
 	if absent(raw) {
 		return "", true

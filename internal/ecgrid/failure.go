@@ -69,6 +69,7 @@ type Error struct {
 
 // Error gives one line of fixed words, the status and the code.
 func (e *Error) Error() string {
+	// Nothing is formatted with %v: no value of the peer's has a way in.
 	var b strings.Builder
 	b.WriteString("ecgrid: ")
 	if e.Status != 0 {
@@ -109,6 +110,7 @@ func (e *Error) Oversized() bool { return e.oversized }
 // Whether the call took effect is another question: after a timeout it may have.
 func (e *Error) Retryable() bool {
 	switch {
+	// Before the status: a login that brought too large a token was a 200.
 	case e.unsent || e.oversized || e.Rejected():
 		return false
 	case e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= 500:
@@ -123,7 +125,8 @@ func (e *Error) Retryable() bool {
 	return false
 }
 
-// unsent is the failure of a call whose arguments no request can carry.
+// unsent is the failure of a call whose arguments no request can carry. It has no status and is not retryable, by which
+// it differs from a call that nobody answered.
 func unsent() *Error { return &Error{Reason: reasonUnsent, unsent: true} }
 
 // unanswered classifies what kept an answer from arriving whole. err itself is dropped: net/http quotes bytes of a malformed
@@ -138,6 +141,8 @@ func unanswered(ctx context.Context, err error) *Error {
 		}
 	}
 	switch {
+	// The two are told apart because they are for different people: a deadline is Config's, a cancellation the
+	// browser's or the app's.
 	case errors.Is(cause, context.DeadlineExceeded):
 		return &Error{Reason: reasonTimedOut, cause: context.DeadlineExceeded}
 	case cause != nil:

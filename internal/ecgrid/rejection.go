@@ -31,6 +31,7 @@ func Rejection(resp *http.Response) (rejected bool) {
 		// The caller gets the same failure at the same place, even from a body that would not repeat it.
 		rest = failingReader{err}
 	}
+	// Before anything is judged: on every path from here the caller finds the body whole.
 	resp.Body = replayedBody{io.MultiReader(bytes.NewReader(head), rest), resp.Body}
 	// Half a verdict is none.
 	if err != nil || len(head) > maxAnswerBytes {

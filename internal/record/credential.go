@@ -129,6 +129,7 @@ func (d *reader) credential(shape byte, base int64) Credential {
 		d.fail(c.ExpiresAt == 0)
 	}
 	var token, refresh, apiKey text
+	// Always there, be it empty: the shape has no bit for its absence.
 	token = d.token(shape&tokenPacked != 0)
 	if shape&hasRefresh != 0 {
 		refresh = d.token(shape&refreshPacked != 0)

@@ -14,11 +14,14 @@ func appendBytes(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
-// reader takes an encoding apart from the front. The first thing it cannot read makes it bad; from then on it yields zero
-// values, so that only the end result needs to be judged.
+// reader takes an encoding apart from the front. The first thing it cannot read makes it bad; from then on it yields
+// zero values, so that only the end result needs to be judged. It takes no length on trust: what a number promises is
+// compared with what is there before anything is taken or made room for, so that a few bytes never cost a megabyte.
 type reader struct {
+	// rest is what was not read yet; what is left in it at the end is for the caller to refuse.
 	rest []byte
-	bad  bool
+	// bad stays once it is set.
+	bad bool
 }
 
 // fail makes d bad if cond holds. Taking the rest away is what makes it yield zero values. It may be called with

@@ -87,6 +87,7 @@ func (r *Record) Append(dst []byte) []byte {
 		shape = r.Credential.shape()
 	}
 	dst = append(dst, version, flags|shape)
+	// Fixed length: nothing says where it ends.
 	dst = append(dst, r.ID[:]...)
 	dst = appendUvarint(dst, r.Generation)
 	dst = appendUvarint(dst, r.CutOff)

@@ -16,12 +16,15 @@ import (
 //
 //	lead (1)      8 * index of the first part in headers (0: not there) + number of further parts
 //	each further part: uvarint of the length, bytes
+//
+// Five is also where the packed form ends for what is no JWT: a string with more dots is written as it is.
 const maxParts = 5
 
 // headers are first parts of JWTs that are common enough to be worth one byte: as the bytes that are encoded, and in
 // base64url. Positions are part of the format, so entries may not be moved, and even a new one needs a new version of
 // the record: what had to be spelled out before would no longer be canonical. The lead byte has room for 31. A loop
-// looks them up: thirty are few.
+// looks them up: thirty are few. The first part of a JWT is the same in all tokens of one issuer, so it says nothing
+// that is worth its bytes in a cookie.
 var headers = func() (t [30]struct{ bytes, text string }) {
 	for i, s := range [len(t)]string{
 		"", // index 0 says that the first part is not in the table
@@ -175,11 +178,16 @@ func appendToken(dst []byte, token string, packed bool) []byte {
 // text is a string to be: the parts to write, still in the bytes that are parsed. It exists so that all of a
 // credential's strings can be built in one piece: their lengths are needed before any of them is written.
 type text struct {
-	prefix string           // goes in front, as it is
-	parts  [maxParts][]byte // each goes into base64url, with a dot between two parts
-	n      int              // how many parts there are
-	packed bool             // otherwise there is one part, and it goes as it is
-	length int              // of the whole
+	// prefix goes in front, as it is.
+	prefix string
+	// parts are what goes into base64url, with a dot between two of them.
+	parts [maxParts][]byte
+	// n is how many parts there are.
+	n int
+	// packed: otherwise there is one part, and it goes as it is.
+	packed bool
+	// length is of the whole, known before any of it is written.
+	length int
 }
 
 // len is in characters of the token, as writeTo will write them.
