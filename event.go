@@ -29,7 +29,7 @@ type Event struct {
 	Err error
 }
 
-// EventKind says what an Event is about.
+// EventKind says what an Event is about. Its zero value is none of them.
 type EventKind int
 
 // The kinds of events.

@@ -20,7 +20,8 @@ import (
 // does, with one key ring in place of key pairs, no second spelling of the same
 // cookie, and a deletion that deletes. It is safe for concurrent use.
 //
-// It is for apps' own sessions. The [Middleware] needs none.
+// It is for apps' own sessions. The [Middleware] needs none. The zero
+// CookieStore is not usable: call [NewCookieStore].
 type CookieStore struct {
 	codec    *sealedCodec
 	readAlso []securecookie.Codec

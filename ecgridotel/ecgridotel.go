@@ -46,7 +46,7 @@ type Config struct {
 // OnEvent returns what to set as ecgridsession.Config.OnEvent. Its error is of
 // an instrument that the MeterProvider refuses to make. The function may serve
 // several middlewares; their numbers then add up. It is safe for concurrent
-// use, as OnEvent is called so.
+// use, if Next is.
 func OnEvent(cfg Config) (func(context.Context, ecgridsession.Event), error) {
 	provider := cfg.MeterProvider
 	if provider == nil {

@@ -95,7 +95,7 @@ func NewAPI() *API {
 // body is read, its fault is waited out, it is handled, its status is logged
 // and its answer sent. Each kind of fault leaves at one of them, and that is
 // all the difference there is between them: Reset before anything has happened,
-// DropAfter when all of it has.
+// DropAfter when the call has been handled.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	number, f := a.arrive(r)
 	if f.Reset && f.Delay == 0 {

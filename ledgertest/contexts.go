@@ -49,6 +49,8 @@ func doneContext(l ecgridsession.Ledger, want error, done func() (context.Contex
 				return wraps(err, want)
 			}),
 			withinPatience("CompareAndSwap with a context that is done", func() error {
+				// At a new key each time: where it is stored in spite of its
+				// error it is in nobody's way.
 				_, err := l.CompareAndSwap(ctx, newKey(), nil, next, ttl)
 				return wraps(err, want)
 			}))
@@ -102,6 +104,8 @@ func cancelledMidway(l ecgridsession.Ledger) error {
 	return all(16, func(int) error {
 		key, present := newKey(), []byte(nil)
 		for n := range 20 {
+			// A value of its own for each, so that a late one is told from the
+			// present one.
 			next := fmt.Appendf(nil, "value %d", n)
 			ctx, cancel := context.WithCancel(context.Background())
 			// Up to a millisecond, which is about what a call to a server

@@ -155,7 +155,8 @@ func swap(l ecgridsession.Ledger, key string, old, next []byte, ttl time.Duratio
 	return swapped, nil
 }
 
-// swaps returns an error unless next takes the place of old.
+// swaps returns an error unless next takes the place of old. An error of the
+// call is passed on as it is.
 func swaps(l ecgridsession.Ledger, key string, old, next []byte, ttl time.Duration) error {
 	swapped, err := swap(l, key, old, next, ttl)
 	if err == nil && !swapped {

@@ -34,6 +34,7 @@ func oneSwaps(l ecgridsession.Ledger) error {
 		// success does not act on it, and who is told without one acts twice.
 		var winners atomic.Int32
 		var won atomic.Pointer[[]byte]
+		// Without it the first would be done before the last has begun.
 		start := make(chan struct{})
 		err := all(crowd, func(i int) error {
 			if i == 0 {
@@ -42,6 +43,7 @@ func oneSwaps(l ecgridsession.Ledger) error {
 				close(start)
 			}
 			<-start
+			// Different values, so that it shows whose stands there.
 			next := fmt.Appendf(nil, "round %d, %d", round, i)
 			swapped, err := swap(l, key, present, next, ttl)
 			if swapped {
@@ -74,6 +76,7 @@ func noUpdateLost(l ecgridsession.Ledger) error {
 	const each = 4
 	key := newKey()
 	err := all(crowd, func(int) error {
+		// As the middleware does it (maxSwaps), but for longer.
 		for done, tries := 0, 0; done < each; tries++ {
 			// So that a ledger that refuses for good ends the clause and does
 			// not hang it.
@@ -136,6 +139,8 @@ func noLateWrite(l ecgridsession.Ledger) error {
 				// way: it may come between any two of them.
 				return endOf(l, key, ended, refreshers*each)
 			}
+			// Both halves keep what they saw: these are the values that a late
+			// process could still hold.
 			before, err := refreshes(l, key, ended, fmt.Sprintf("before, by %d", i), each)
 			midway.Done()
 			amid, amidErr := refreshes(l, key, ended, fmt.Sprintf("amid, by %d", i), each)
@@ -180,6 +185,7 @@ func refreshes(l ecgridsession.Ledger, key string, ended []byte, by string, writ
 // Each failure of its swap is another's success, so it succeeds at the latest
 // when the others have nothing left to write.
 func endOf(l ecgridsession.Ledger, key string, ended []byte, writes int) error {
+	// One more than the others can make fail.
 	for range writes + 1 {
 		present, err := load(l, key)
 		if err != nil {

@@ -21,6 +21,8 @@ func absentIsNil(l ecgridsession.Ledger) error {
 	key := newKey()
 	return errors.Join(
 		holds(l, key, nil),
+		// In between, so that a ledger which mixes up keys has something to
+		// show.
 		swaps(l, newKey(), nil, []byte("another's"), ttl),
 		holds(l, key, nil),
 	)
@@ -70,7 +72,9 @@ func inOrder(l ecgridsession.Ledger) error {
 }
 
 // keysApart: keys are base64url, so case and "-" and "_" count. Two that are
-// one to the backend are two users with one session entry.
+// one to the backend are two users with one session entry. Prefixes of each
+// other and keys of over 200 bytes are among them, as a prefix of the app's
+// makes of short ones.
 func keysApart(l ecgridsession.Ledger) error {
 	key := newKey()[:20]
 	alike := []string{
@@ -96,6 +100,7 @@ func keysApart(l ecgridsession.Ledger) error {
 func nilIsAbsent(l ecgridsession.Ledger) error {
 	key := newKey()
 	return errors.Join(
+		// What nobody has stored is no value that could be replaced.
 		refuses(l, key, []byte("expected"), []byte("next"), ttl),
 		holds(l, key, nil),
 		// A swap that was refused has stored nothing.
@@ -153,7 +158,7 @@ func emptyIsPresent(l ecgridsession.Ledger) error {
 }
 
 // equalReplaced: a swap for the same bytes is a swap, which databases that
-// count changed rows report as none.
+// count changed rows report as none. The ttl is new, as swapSetsTTL looks at.
 func equalReplaced(l ecgridsession.Ledger) error {
 	key := newKey()
 	return errors.Join(
@@ -171,6 +176,7 @@ func endedStays(l ecgridsession.Ledger) error {
 	key := newKey()
 	claimed, live, ended := []byte("refreshing 1"), []byte("live 1"), []byte("ended")
 	return errors.Join(
+		// The way of a refresh, and the sign-out after it.
 		swaps(l, key, nil, claimed, ttl),
 		swaps(l, key, claimed, live, ttl),
 		swaps(l, key, live, ended, ttl),

@@ -30,6 +30,7 @@ func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
 	if !ok {
 		return Grant{}, false
 	}
+	// All four are decoded before any is judged: which one was missing is told to nobody.
 	token, tokenOK := decodeText(fields[fieldToken])
 	refresh, refreshOK := decodeText(fields[fieldRefreshToken])
 	expires, expiresOK := decodeTime(fields[fieldExpiresAt])
@@ -74,6 +75,7 @@ func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	}
 	user, userOK := decodeUserID(fields[fieldUserID])
 	login, loginOK := decodeText(fields[fieldLogin])
+	// A name is cut nowhere: half of one could be another user's.
 	if !userOK || !loginOK || len(login) > maxLoginBytes || strings.ContainsFunc(login, unicode.IsControl) {
 		return Identity{}, false
 	}
@@ -111,6 +113,7 @@ func decodeTime(raw json.RawMessage) (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
+	// The first that fits; no text fits both.
 	for _, layout := range expiryLayouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), true

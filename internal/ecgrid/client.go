@@ -92,6 +92,7 @@ func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant
 		// It is retryable, as an answer that proves nothing: whether the old token still lives is not known.
 		return Grant{}, &Error{Status: statusSuccess, Reason: reasonSameToken}
 	}
+
 	if grant.RefreshToken == "" {
 		grant.RefreshToken = refreshToken
 	}
@@ -155,8 +156,9 @@ func (c *Client) call(ctx context.Context, path string, auth *Auth, fields map[s
 	if failure != nil {
 		return nil, failure
 	}
-	// RoundTrip rather than an http.Client: no redirect, no cookie and no Referer can happen, instead of being forbidden one
-	// by one.
+	// RoundTrip rather than an http.Client: no redirect, no cookie and no Referer can happen, instead of being
+	// forbidden one by one. The context is in req, so its deadline covers the connection, the headers and, since Body
+	// is read under it, the body too.
 	resp, err := c.rt.RoundTrip(req)
 	if err != nil {
 		return nil, unanswered(ctx, err)
@@ -233,6 +235,7 @@ func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
 		failure.Reason = reasonTooLarge
 		return nil, failure
 	}
+	// Also with a 4xx or 5xx: only an envelope tells ECGrid's refusal from that of something in front of it.
 	env, ok := decodeEnvelope(body)
 	switch {
 	case !ok:

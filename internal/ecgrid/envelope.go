@@ -27,7 +27,8 @@ type envelope struct {
 // different things: encoding/json alone would let a later "Success" overrule "success", and a Decoder would leave
 // trailing bytes unread. The status is not looked at here: callers do, and both must agree (read).
 func decodeEnvelope(body []byte) (envelope, bool) {
-	// encoding/json replaces invalid UTF-8 silently. Valid refuses trailing bytes and bounds the nesting.
+	// encoding/json replaces invalid UTF-8 silently. Valid refuses trailing bytes and bounds the nesting. Over all of
+	// it at once, so that the field by field reading below cannot meet anything but JSON.
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return envelope{}, false
 	}
@@ -53,7 +54,8 @@ func decodeEnvelope(body []byte) (envelope, bool) {
 		return envelope{}, false
 	}
 	env.code, env.data = documented(code), fields[fieldData]
-	// Success with the name of an error is two answers at once.
+	// Success with the name of an error is two answers at once. A code that is not documented is "" by now and does not
+	// count: what it would mean is not known.
 	if env.success && env.code != "" {
 		return envelope{}, false
 	}
@@ -93,6 +95,7 @@ func decodeObject(raw []byte, known []string) (map[string]json.RawMessage, bool)
 		if _, twice := fields[name]; twice || known[i] != name {
 			return nil, false
 		}
+		// Raw: each is decoded by whoever knows its type.
 		fields[name] = value
 	}
 	return fields, true

@@ -113,6 +113,7 @@ func (e *Error) Retryable() bool {
 	// Before the status: a login that brought too large a token was a 200.
 	case e.unsent || e.oversized || e.Rejected():
 		return false
+	// RFC 9110, section 15.6, and RFC 6585, section 4.
 	case e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= 500:
 		return true
 	case e.Status == http.StatusUnauthorized:
@@ -129,8 +130,9 @@ func (e *Error) Retryable() bool {
 // it differs from a call that nobody answered.
 func unsent() *Error { return &Error{Reason: reasonUnsent, unsent: true} }
 
-// unanswered classifies what kept an answer from arriving whole. err itself is dropped: net/http quotes bytes of a malformed
-// response, and a proxy's error may name its password.
+// unanswered classifies what kept an answer from arriving whole. err itself is dropped: net/http quotes bytes of a
+// malformed response, and a proxy's error may name its password. Nothing is known after it: the call may have taken
+// effect.
 func unanswered(ctx context.Context, err error) *Error {
 	// The context first: whatever the network said after that is only its echo. The clock is asked too, because a dial gives
 	// up at the context's deadline by its own timer, which may go off before the context's.

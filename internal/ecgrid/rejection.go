@@ -24,7 +24,8 @@ func Rejection(resp *http.Response) (rejected bool) {
 	if resp.ContentLength > maxAnswerBytes {
 		return false
 	}
-	// One byte more than an envelope may have tells a long body from one that ends at the bound.
+	// One byte more than an envelope may have tells a long body from one that ends at the bound. It is read here and
+	// not left to the caller: whether the call is to be made once more is decided before the caller sees the answer.
 	head, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
 	rest := io.Reader(resp.Body)
 	if err != nil {
@@ -51,6 +52,7 @@ func inflate(body []byte, encoding string) ([]byte, bool) {
 	switch strings.ToLower(strings.Trim(encoding, " \t")) {
 	case "", "identity":
 		return body, true
+	// Only what net/http itself would have undone: who asks for another coding decodes it, and the verdict goes unseen.
 	case "gzip", "x-gzip": // RFC 9110, section 8.4.1.3
 	default:
 		return nil, false

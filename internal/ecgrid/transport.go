@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// maxHeaderBytes bounds the headers of an answer, all its 1xx included.
+	// maxHeaderBytes bounds the headers of an answer, all its 1xx included. net/http's own bound is ten megabytes, for
+	// each answer.
 	maxHeaderBytes = 64 << 10
 	// maxIdlePerHost lets a burst of sign-ins keep its connections: net/http keeps two unless told otherwise.
 	maxIdlePerHost = 64
@@ -37,6 +38,7 @@ func PrivateTransport() http.RoundTripper {
 	} else {
 		t = freshTransport()
 	}
+	// Set on the clone alone: what others send through http.DefaultTransport is the app's affair.
 	t.MaxResponseHeaderBytes = maxHeaderBytes
 	// Its answers are short; 64 KiB of gzip could be 64 MiB of JSON.
 	t.DisableCompression = true

@@ -123,6 +123,7 @@ func packable[T string | []byte](token T) bool {
 		}
 		n++
 	}
+	// The last part has no dot behind it.
 	return wholeBytes(n, last) && parts <= maxParts
 }
 
@@ -131,6 +132,7 @@ func packable[T string | []byte](token T) bool {
 // another token.
 func wholeBytes(n int, last byte) bool {
 	switch n % 4 {
+	// Six bits are no byte.
 	case 1:
 		return false
 	case 2:
@@ -210,6 +212,7 @@ func (d *reader) token(packed bool) text {
 	// What is wrong with the lead is judged before anything is read by it: index and n are within their arrays from
 	// here on.
 	lead := d.byte()
+	// n is up to seven here: five and less is for the check below to say.
 	index, n := int(lead>>3), int(lead&7)
 	parts := n
 	if index > 0 {

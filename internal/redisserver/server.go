@@ -71,6 +71,8 @@ func StartSentinel(t testing.TB) *Server {
 func launch(t testing.TB, args []string) *Server {
 	t.Helper()
 	binary := required.Program(t, "redis", "redis-server", "redis-server")
+	// Each server has one to itself: two that share it would load each other's
+	// data.
 	dir, err := os.MkdirTemp("", "redis-server-")
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +115,8 @@ func (s *Server) start() {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.Addr)
 	args := append(slices.Clone(s.args),
+		// After the caller's arguments, so that none of them can put the server
+		// elsewhere.
 		"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"), "--daemonize", "no")
 	cmd := exec.Command(s.binary, args...)
 	cmd.SysProcAttr = endWithParent()
@@ -151,6 +155,8 @@ func (s *Server) awaitReady() {
 // no nested module's dependency. A server with a password is ready when it asks
 // for that.
 func (s *Server) ready() bool {
+	// A dial that succeeds proves little: the port is open before the server
+	// has read its data.
 	conn, err := net.DialTimeout("tcp", s.Addr, time.Second)
 	if err != nil {
 		return false
@@ -164,6 +170,8 @@ func (s *Server) ready() bool {
 	return err == nil && (strings.HasPrefix(line, "+PONG") || strings.HasPrefix(line, "-NOAUTH"))
 }
 
+// log is for the message of a failure: the directory is gone when somebody
+// could look.
 func (s *Server) log() string {
 	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
 	if err != nil {
@@ -187,9 +195,13 @@ func (s *Server) end(signal syscall.Signal) {
 		return
 	default:
 	}
+	// To a stopped server SIGTERM waits until it is resumed, and SIGKILL does
+	// not.
 	s.signal(signal)
 	select {
 	case <-s.ended:
+	// Errorf and not Fatalf: it is called from a clean-up, which has more to
+	// do.
 	case <-time.After(patience):
 		s.t.Errorf("redis-server does not end:\n%s", s.log())
 	}
