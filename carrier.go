@@ -18,6 +18,12 @@ import (
 
 // carrier brings a session's record to the browser and back: as our own cookie,
 // or through a gorilla store.
+//
+// It is the outermost layer of a session: read is the first thing that Wrap
+// does for a request (open.go), write and delete put the header that the
+// browser sees. What a carrier has read has been sealed by us, and proves
+// nothing more: whether the session is still open is for the limits and the
+// ledger to say.
 type carrier interface {
 	// read opens what the request carries. The record is zero unless it was read.
 	read(r *http.Request) (record.Record, reading)
@@ -28,7 +34,8 @@ type carrier interface {
 	delete(w http.ResponseWriter, r *http.Request) error
 }
 
-// reading is what a carrier made of a request.
+// reading is what a carrier made of a request. The order counts: what is known
+// of a session begins with outdated.
 type reading uint8
 
 const (
@@ -43,12 +50,16 @@ const (
 // cookie of the test system is nothing to the live one.
 type sealedRecord struct {
 	ring *seal.Ring
-	ad   []byte
+	// ad is the additional data of each record: not secret, not stored, and
+	// nothing opens without the same (SP 800-38D, 5.2.1.1).
+	ad []byte
 	// buffers are of *[2 * maxCookie]byte, what opening a cookie takes: a
 	// kilobyte of garbage less for every request.
 	buffers *sync.Pool
 }
 
+// newSealedRecord asks for keys of this purpose alone: neither a value of the
+// ledger nor a cookie of a CookieStore on the same Config.Keys opens here.
 func newSealedRecord(keys [][]byte, cookie string, upstream origin) (sealedRecord, error) {
 	ring, err := seal.NewRing(keys, "session cookie")
 	if err != nil {
@@ -64,10 +75,14 @@ func (s sealedRecord) seal(rec *record.Record) string {
 	return s.ring.SealText(rec.Append(nil), s.ad)
 }
 
+// open tells current from outdated, so that a cookie of an older key is sealed
+// anew while that key is still in the ring.
 func (s *sealedRecord) open(value string) (rec record.Record, how reading) {
 	buffer := s.buffers.Get().(*[2 * maxCookie]byte)
 	defer s.buffers.Put(buffer)
 	plain, byFirst, err := s.ring.OpenText(buffer[:0], value, s.ad)
+	// The buffer is used again for other users' cookies: no token stays behind
+	// in it.
 	defer clear(plain) // the record is a copy
 	switch {
 	case err != nil || record.Parse(plain, &rec) != nil:
@@ -87,6 +102,10 @@ type cookieCarrier struct {
 	deletion string // the line of the deletion cookie
 }
 
+// read looks at each cookie of the name, since a sibling domain or a path can
+// put a second one beside ours in spite of "__Host-" in an old browser: the
+// first is not always the right one, as gorilla's stores and
+// http.Request.Cookie take it.
 func (c *cookieCarrier) read(r *http.Request) (record.Record, reading) {
 	var found [maxSameName]string
 	values, ok := cookieValues(found[:0], r.Header, c.name)
@@ -94,7 +113,7 @@ func (c *cookieCarrier) read(r *http.Request) (record.Record, reading) {
 		return record.Record{}, unreadable
 	}
 	var rec record.Record
-	verdict := absent
+	best := absent
 	for _, value := range values {
 		var candidate record.Record
 		how := unreadable
@@ -103,19 +122,23 @@ func (c *cookieCarrier) read(r *http.Request) (record.Record, reading) {
 			candidate, how = c.sealed.open(value)
 		}
 		switch {
+		// Garbage beside a good cookie does no harm: else anybody who can toss
+		// one could keep a user from being signed in.
 		case how == unreadable:
-			verdict = max(verdict, unreadable)
-		case verdict == outdated || verdict == current:
+			best = max(best, unreadable)
+		case best == outdated || best == current:
 			// Two that open: somebody tossed one of them at the browser, and
 			// nothing says which.
 			return record.Record{}, unreadable
 		default:
-			rec, verdict = candidate, how
+			rec, best = candidate, how
 		}
 	}
-	return rec, verdict
+	return rec, best
 }
 
+// write fails before it sets anything, so the caller can move the credential to
+// the ledger and write again.
 func (c *cookieCarrier) write(w http.ResponseWriter, _ *http.Request, rec *record.Record, _ bool) error {
 	value := c.sealed.seal(rec)
 	if len(c.name)+len(value) > maxCookie {
@@ -131,7 +154,9 @@ func (c *cookieCarrier) delete(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // storeCarrier keeps the sealed record as one string value in a gorilla store,
-// whose backend so sees no plaintext.
+// whose backend so sees no plaintext. The store's cookie and row are transport
+// and nothing else: neither its MaxAge nor its deletion decides whether a
+// session is open.
 type storeCarrier struct {
 	sealed   sealedRecord
 	store    sessions.Store
@@ -150,9 +175,14 @@ func (c *storeCarrier) read(r *http.Request) (record.Record, reading) {
 	if first, err := r.Cookie(c.name); err == nil && len(c.name)+len(first.Value) > maxCookie {
 		return record.Record{}, unreadable
 	}
+	// New and not Get, which would give what is in the request's registry: an
+	// app that uses the same store could have changed it there.
 	stored, err := c.store.New(r, c.name)
 	if err != nil {
 		var decoding securecookie.Error
+		// A cookie that does not open, and a row that is gone, are the
+		// browser's to forget. All other errors are of the backend, and must
+		// not sign anybody out.
 		if errors.As(err, &decoding) && decoding.IsDecode() || errors.Is(err, os.ErrNotExist) {
 			return record.Record{}, unreadable
 		}
@@ -168,6 +198,9 @@ func (c *storeCarrier) read(r *http.Request) (record.Record, reading) {
 	return c.sealed.open(value)
 }
 
+// write keeps to an order: save aside, look at what came, remove the old row,
+// set the cookie. Whatever fails on the way, the browser has either the old
+// cookie with its row, or the new one with its own.
 func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error {
 	// Fresh, with an id of its own: whoever knew the one from before sign-in
 	// would share the session (ASVS 5.0, 7.2.4).
@@ -178,6 +211,7 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 		present = nil // there is no row to be found by this cookie
 	}
 	if present != nil && !fresh {
+		// Same row: a refresh must not leave one behind each time.
 		session = present
 	}
 	options := c.options
@@ -197,6 +231,7 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 	switch {
 	case line == "":
 		return fmt.Errorf("ecgridsession: the session store set no cookie")
+	// What the store adds to our value, such as its own sealing, counts too.
 	case len(pair)-len("=") > maxCookie:
 		return ErrSessionTooLarge
 	}
@@ -210,6 +245,8 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 	return nil
 }
 
+// delete sets the deletion cookie first: a backend that fails must not leave
+// the cookie in the browser.
 func (c *storeCarrier) delete(w http.ResponseWriter, r *http.Request) error {
 	// The line is ours, whatever the store does: gorilla's own deletion still
 	// carries the values.
@@ -221,7 +258,9 @@ func (c *storeCarrier) delete(w http.ResponseWriter, r *http.Request) error {
 	return c.forget(r, present)
 }
 
-// forget removes the row of a session from the store's backend.
+// forget removes the row of a session from the store's backend. MaxAge below 0
+// is how gorilla's stores are told to delete. The values go first, for stores
+// that write them into the deletion.
 func (c *storeCarrier) forget(r *http.Request, session *sessions.Session) error {
 	session.Values = make(map[any]any)
 	options := c.options
@@ -233,7 +272,8 @@ func (c *storeCarrier) forget(r *http.Request, session *sessions.Session) error 
 	return nil
 }
 
-// headerOnly is a ResponseWriter that goes nowhere.
+// headerOnly is a ResponseWriter that goes nowhere. It takes what a store sets,
+// so that nothing of it reaches the browser unseen.
 type headerOnly http.Header
 
 func (h headerOnly) Header() http.Header         { return http.Header(h) }

@@ -51,8 +51,9 @@ type Config struct {
 	// setting it (RFC 6265bis, 4.1.3.2).
 	CookieName string
 
-	// SameSite is http.SameSiteLaxMode, the default, or http.SameSiteStrictMode.
-	// With Strict a link from another site arrives without the session.
+	// SameSite is http.SameSiteLaxMode, the default, or
+	// http.SameSiteStrictMode. With Strict a link from another site arrives
+	// without the session. ASVS 5.0, 3.3.2.
 	SameSite http.SameSite
 
 	// InsecureCookie leaves out Secure and the "__Host-" prefix, for
@@ -61,10 +62,11 @@ type Config struct {
 	InsecureCookie bool
 
 	// IdleTimeout ends a session after so long without a request. Default 30
-	// minutes.
+	// minutes. ASVS 5.0, 7.3.1.
 	IdleTimeout time.Duration
 
-	// Lifetime ends a session however busy it is. Default 8 hours.
+	// Lifetime ends a session however busy it is. Default 8 hours. ASVS 5.0,
+	// 7.3.2.
 	Lifetime time.Duration
 
 	// RefreshBefore is how long before its expiry a token is refreshed. Default

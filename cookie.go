@@ -8,6 +8,12 @@ import (
 	"github.com/gorilla/sessions"
 )
 
+// The Cookie and Set-Cookie headers, as text: what stands in them and how it is
+// put there. Both carriers and CookieStore go through here, so that each rule
+// about cookies stands in one place. net/http's own parser is not used for
+// reading: it builds every cookie of the request, and that takes longer than to
+// open ours.
+
 const (
 	// maxCookie is what browsers keep of a cookie's name and value together;
 	// they drop a longer one without a word (RFC 6265bis, 5.6).
@@ -28,8 +34,10 @@ const (
 
 // cookieValues appends to values each value that the request's cookies have
 // under name, exactly as it was sent. It gives none, and false, where there are
-// too many to be honest.
+// too many to be honest. More than one value is for the caller to judge.
+// Nothing is unquoted or decoded: a value that needs that is none of ours.
 func cookieValues(values []string, header http.Header, name string) ([]string, bool) {
+	// Any "=" would match.
 	if name == "" {
 		return values, true // no cookie of a CookieStore has no name
 	}
@@ -50,12 +58,20 @@ func cookieValues(values []string, header http.Header, name string) ([]string, b
 			}
 			before := line[:from+at]
 			from += at + len(name)
+			// The name may be a part of another's ("x__Host-ecgrid=") or stand
+			// in a value. Case counts, as it does in a browser's store:
+			// "__host-ecgrid" is another cookie.
 			if !strings.HasPrefix(line[from:], "=") || !beginsPair(before) {
 				continue
 			}
+			// All are refused and not the rest alone: whoever fills the places
+			// in front would else decide which of them are seen.
 			if len(values) == maxSameName {
 				return values[:0], false
 			}
+			// Up to the semicolon, whatever is between: no character of ours
+			// needs quotes, so there is nothing to unescape and no second
+			// spelling.
 			value, _, _ := strings.Cut(line[from+len("="):], ";")
 			from += len("=") + len(value)
 			values = append(values, strings.TrimRight(value, " \t"))
@@ -75,10 +91,13 @@ func beginsPair(before string) bool {
 }
 
 // withoutCookie returns the Cookie lines less the pairs under name; all others
-// stay. It never changes lines itself.
+// stay. It never changes lines itself. It is for requests that go on to ECGrid
+// through a reverse proxy: the sealed cookie is nobody's business there, and
+// who has it has the session.
 func withoutCookie(lines []string, name string) []string {
 	kept := make([]string, 0, len(lines))
 	for _, line := range lines {
+		// A line that cannot hold it stays as it came, to the byte.
 		if !strings.Contains(line, name+"=") {
 			kept = append(kept, line)
 			continue
@@ -98,17 +117,23 @@ func withoutCookie(lines []string, name string) []string {
 }
 
 // setCookie puts cookie into the header as the last and only one of its name,
-// and keeps every cache from storing the answer (ASVS 5.0, 14.3.2).
+// and keeps every cache from storing the answer (ASVS 5.0, 14.3.2). It is the
+// only way by which a cookie of ours gets into an answer: none is set that a
+// shared cache could hand to the next user.
 func setCookie(header http.Header, name, line string) {
 	takeBackCookie(header, name)
 	header.Add("Set-Cookie", line)
+	// Set and not added: a second directive beside the app's "public" would be
+	// read by some caches and not by others.
 	header.Set("Cache-Control", "no-store")
 	if !varies(header, "Cookie") {
 		header.Add("Vary", "Cookie")
 	}
 }
 
-// takeBackCookie removes what was set under name so far.
+// takeBackCookie removes what was set under name so far. Cookies of the app,
+// whose lines begin otherwise, are left alone
+// (TestARefusalDoesNotTakeBackTheCookiesOfTheApp).
 func takeBackCookie(header http.Header, name string) {
 	lines := header["Set-Cookie"]
 	if len(lines) == 0 {
@@ -124,7 +149,9 @@ func takeBackCookie(header http.Header, name string) {
 	header["Set-Cookie"] = kept
 }
 
-// lastCookieLine is the line that a browser would end up with under name, or "".
+// lastCookieLine is the line that a browser would end up with under name, or
+// "". Of several lines of one name the last counts (RFC 6265, 5.3: a cookie
+// replaces an earlier one of its name, domain and path).
 func lastCookieLine(header http.Header, name string) string {
 	for _, line := range slices.Backward(header["Set-Cookie"]) {
 		if strings.HasPrefix(line, name+"=") {
@@ -134,7 +161,8 @@ func lastCookieLine(header http.Header, name string) string {
 	return ""
 }
 
-// varies tells whether the Vary header names field, or everything.
+// varies tells whether the Vary header names field, or everything. It saves a
+// second "Cookie" in a header that the app has set already.
 func varies(header http.Header, field string) bool {
 	for _, line := range header["Vary"] {
 		for name := range strings.SplitSeq(line, ",") {
@@ -156,7 +184,8 @@ func deletionCookie(name string, options *sessions.Options) string {
 }
 
 // cookieLine writes a Set-Cookie line. MaxAge is gorilla's: 0 for the browser's
-// session, negative for a deletion.
+// session, negative for a deletion. It is "" where the name is not one that a
+// cookie may have.
 func cookieLine(name, value string, options *sessions.Options) string {
 	return (&http.Cookie{
 		Name:        name,

@@ -62,7 +62,8 @@ func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), n
 // MarshalJSON gives String as a JSON string. It returns no error.
 func (c Credential) MarshalJSON() ([]byte, error) { return []byte(`"` + c.String() + `"`), nil }
 
-// isZero tells whether there is nothing to send.
+// isZero tells whether there is nothing to send. A refresh token alone counts
+// as nothing: it is never sent with a call.
 func (c Credential) isZero() bool { return c.Token == "" && c.APIKey == "" }
 
 // auth is the credential as the client of the auth endpoints takes it.
@@ -120,7 +121,8 @@ type Session struct {
 	EndsAt time.Time `json:"endsAt"`
 }
 
-// credentialOf turns what is kept into what callers see.
+// credentialOf turns what is kept into what callers see. What is kept has no
+// user, since the record has it once.
 func credentialOf(kept record.Credential, userID int64) Credential {
 	return Credential{
 		Token:        kept.Token,
@@ -132,6 +134,7 @@ func credentialOf(kept record.Credential, userID int64) Credential {
 }
 
 // timeOf reads milliseconds since the Unix epoch, 0 being no time at all.
+// In UTC, so that the same moment looks the same everywhere.
 func timeOf(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// What apps learn of sessions: one Event for each thing that happened, for
+// audit logs and metrics (ASVS 5.0, 16.3.1), and a line of the log for those
+// who set no OnEvent. Events are emitted by whoever brought the thing about,
+// after it is done and, within a request, before the answer, so that a hook
+// that looks finds it so.
+
 // Event is something that happened to a session, for audit logs and metrics.
 // No field holds a secret.
 type Event struct {
@@ -23,7 +29,7 @@ type Event struct {
 	Err error
 }
 
-// EventKind says what an Event is about.
+// EventKind says what an Event is about. Its zero value is none of them.
 type EventKind int
 
 // The kinds of events.
@@ -57,6 +63,7 @@ const (
 	RevocationPending
 )
 
+// eventKindNames are in logs and metrics of apps: a name never changes.
 var eventKindNames = [...]string{
 	SessionStarted:    "session-started",
 	SessionRefreshed:  "session-refreshed",
@@ -80,7 +87,9 @@ func (k EventKind) String() string {
 }
 
 // emit logs the event and hands it to Config.OnEvent. A panic there is
-// contained: an audit hook that breaks must not keep a user signed in.
+// contained: an audit hook that breaks must not keep a user signed in. ctx is
+// the request's, or one that nothing ends where the event is of the background:
+// its values are the app's for tracing.
 func (m *Middleware) emit(ctx context.Context, e Event) {
 	m.logEvent(ctx, e)
 	if m.cfg.OnEvent == nil {
@@ -100,6 +109,8 @@ func (m *Middleware) emit(ctx context.Context, e Event) {
 func (m *Middleware) logEvent(ctx context.Context, e Event) {
 	level := slog.LevelDebug
 	switch e.Kind {
+	// CookieRejected is not among them: anybody can send garbage, and a log
+	// that each of them makes grow is of no use to whoever reads it.
 	case RevocationGaveUp, LedgerUnavailable, RefreshFailed:
 		level = slog.LevelWarn
 	case LoggedOut:
@@ -110,6 +121,7 @@ func (m *Middleware) logEvent(ctx context.Context, e Event) {
 	if !m.cfg.Logger.Enabled(ctx, level) {
 		return
 	}
+	// No login name, which is a person's: Ref and user find the session.
 	attrs := make([]slog.Attr, 0, 5)
 	attrs = append(attrs, slog.String("event", e.Kind.String()))
 	if e.Session.Ref != "" {

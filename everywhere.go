@@ -9,6 +9,13 @@ import (
 	"time"
 )
 
+// Sign-out of all of a user's sessions. What a single session has in its entry,
+// a user has in a number, the cut-off: each session remembers the number that
+// stood there when it began, and has ended once the ledger's is higher. So one
+// swap ends them all, without a list of them that would have to be kept, and
+// without a clock: a session that begins in the same millisecond takes the new
+// number and lives.
+
 // LogoutEverywhere ends all sessions of the request's user: here by the cut-off
 // number in the ledger, at ECGrid by resetting the user, and the request's own
 // as [Middleware.Logout] does, all of it within Config.LogoutTimeout. Where
@@ -25,6 +32,8 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 	if err != nil {
 		return m.Logout(w, r)
 	}
+	// The reset's call is in this goroutine, and Close must wait for what it
+	// may leave to the background.
 	defer m.revoker.pending.hold()()
 	ctx := context.WithoutCancel(r.Context())
 	until := time.Now().Add(m.cfg.LogoutTimeout)
@@ -46,6 +55,9 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 			Kind: RevocationGaveUp, Session: m.describe(snap), Outcome: LogoutRefused, Duration: m.now().Sub(began), Err: resetErr,
 		})
 	}
+	// The reset may have ended the request's own token before its logout asks,
+	// and ECGrid's "already invalid" is then the confirmation. A failed reset
+	// makes the best of them a refusal: other tokens live on.
 	judge := func(o LogoutOutcome) LogoutOutcome {
 		switch {
 		case o == LogoutPending:
@@ -63,7 +75,9 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 	return judge(outcome), err
 }
 
-// resetUser has ECGrid end all tokens of the session's user.
+// resetUser has ECGrid end all tokens of the session's user. With the
+// credential as Wrap found it: a refresh would take longer than the user waits,
+// and a due token is still a good one.
 func (m *Middleware) resetUser(ctx context.Context, until time.Time, snap *snapshot) error {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -96,6 +110,8 @@ func (m *Middleware) cutOffAtSignIn(ctx context.Context, keys *sessionKeys) (uin
 	return number, err
 }
 
+// lookCutOff gives what is stored with the error of a number that cannot be
+// read, so that it can be replaced.
 func (m *Middleware) lookCutOff(ctx context.Context, keys *sessionKeys) (number uint64, stored []byte, err error) {
 	values, err := m.ledger.load(ctx, keys.user())
 	if err != nil {
@@ -118,6 +134,10 @@ func (m *Middleware) raiseCutOff(ctx context.Context, keys *sessionKeys, own uin
 		case number > own:
 			return number, false, nil
 		}
+		// Counting would do, were no ledger ever to lose its data. The time of
+		// day is what makes a number after such a loss higher than those of the
+		// sessions from before; the terms beside it are for clocks that go
+		// back.
 		next := max(uint64(m.now().UnixMilli()), number+1, own+1)
 		// Until the last of them would have ended by itself.
 		ttl := m.cfg.Lifetime + clockSlack
@@ -127,6 +147,8 @@ func (m *Middleware) raiseCutOff(ctx context.Context, keys *sessionKeys, own uin
 			return 0, false, err
 		}
 		if swapped {
+			// Another user's streams are under another key; those of other
+			// replicas find out by their own look.
 			m.streams.end(keys.user())
 			return next, true, nil
 		}

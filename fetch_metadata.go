@@ -19,7 +19,7 @@ func hasFetchMetadata(r *http.Request) bool {
 func isDocument(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Dest") == "document" }
 
 // isSubresource tells whether the answer is to become a part of a page, such as
-// an image or a script.
+// an image or a script. No cookie is set on such an answer (settleCookie).
 func isSubresource(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Dest") {
 	case "", "document", "empty":
@@ -29,8 +29,13 @@ func isSubresource(r *http.Request) bool {
 	}
 }
 
-// isClick proves that a person on a page of this site followed a link here:
-// not another site, a prefetch, a script or an image.
+// isClick proves that a person on a page of this site followed a link here: not
+// another site, a prefetch, a script or an image. Each line excludes one of
+// them: same-origin a link of another site or a sibling, navigate and document
+// what scripts, images and frames fetch, ?1 what a script navigates to without
+// a person, Sec-Purpose a prefetch or prerender of a link that nobody has
+// followed yet (ASVS 5.0, 3.5.3). A client without Fetch Metadata proves
+// nothing and gets the button.
 func isClick(r *http.Request) bool {
 	h := r.Header
 	return r.Method == http.MethodGet &&
@@ -42,11 +47,14 @@ func isClick(r *http.Request) bool {
 }
 
 // isNavigation tells whether a browser is to show the answer, so that it can be
-// sent to another page.
+// sent to another page. A form's POST is none: where it was sent to would be
+// asked for by GET after sign-in.
 func isNavigation(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || isHTMX(r) {
 		return false
 	}
+	// The browser's word is better than its Accept, which scripts set as they
+	// like.
 	if hasFetchMetadata(r) {
 		return r.Header.Get("Sec-Fetch-Mode") == "navigate"
 	}

@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// Sign-in, from the request for the form to the session: LoginHandler reads
+// what the user typed, Login or Start gets ECGrid's word on it, and begin
+// (start.go) makes the session. ECGrid is asked first and nothing is changed
+// before it has said yes, so a wrong password costs nobody the session that was
+// there.
+
 // maxLoginBody bounds what a sign-in may send, in bytes: a login, a password or
 // a key, and a path.
 const maxLoginBody = 64 << 10
@@ -32,6 +38,8 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), m.cfg.AuthTimeout)
 	defer cancel()
 	defer m.revoker.pending.hold()()
+	// Close waits for the call: by the time it returns, a token that came of it
+	// is in a session or has been handed to the background.
 	began := m.now()
 	grant, err := m.ecgrid.Login(ctx, login, password)
 	took := m.now().Sub(began)
@@ -45,6 +53,8 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 		UserID:       grant.UserID,
 	}
 	var session Session
+	// A browser that has gone will never send the cookie, and a session of it
+	// would only keep a token alive.
 	if err = r.Context().Err(); err == nil {
 		session, err = m.begin(w, r, newSession{credential: c, login: login, took: took})
 	}
@@ -66,6 +76,10 @@ func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential)
 		return Session{}, err
 	}
 	n := newSession{credential: c}
+	// A token with a UserID is taken at the app's word: it had both from
+	// ECGrid, and another call would be paid at each sign-in. A key says
+	// nothing of whose it is, and one that was revoked would be found out only
+	// by the first call with it.
 	if c.APIKey != "" || c.UserID == 0 {
 		ctx, cancel := context.WithTimeout(r.Context(), m.cfg.AuthTimeout)
 		defer cancel()
@@ -75,11 +89,14 @@ func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential)
 		if err != nil {
 			return Session{}, signInError("session", err)
 		}
+		// LogoutEverywhere would reset one user and end the sessions of
+		// another.
 		if c.UserID != 0 && c.UserID != identity.UserID {
 			return Session{}, errOtherUser
 		}
 		n.login = identity.Login
 		n.credential.UserID = identity.UserID
+		// Without an expiry nothing would ever refresh it.
 		if c.Token != "" && c.ExpiresAt.IsZero() {
 			n.credential.ExpiresAt = identity.ExpiresAt
 		}
@@ -123,7 +140,10 @@ func (m *Middleware) LoginHandler() http.Handler {
 	})
 }
 
+// signIn is the POST of LoginHandler, once it is known to come from this site.
 func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
+	// Anybody may send this before signing in, so it is the one body that has a
+	// bound.
 	if r.Body != nil { // as it is where a server has read the request
 		r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
 	}
@@ -132,9 +152,13 @@ func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
 			status = http.StatusRequestEntityTooLarge
 		}
+		// The parser's own error is left out: it may quote the form, and so the
+		// password.
 		m.fail(w, r, status, fmt.Errorf("ecgridsession: the sign-in form cannot be read"))
 		return
 	}
+	// From the body alone: a password in a URL ends in logs, histories and
+	// Referer headers (ASVS 5.0, 14.2.1).
 	form := signInForm{
 		login: r.PostForm.Get("login"), password: r.PostForm.Get("password"), apiKey: r.PostForm.Get("api_key"),
 	}
@@ -182,7 +206,8 @@ func parseBody(r *http.Request) error {
 // signInForm is what the user typed.
 type signInForm struct{ login, password, apiKey string }
 
-// problem says, in words for the page, why the form cannot be tried.
+// problem says, in words for the page, why the form cannot be tried. What
+// ECGrid cannot accept is not sent to it.
 func (f signInForm) problem() string {
 	switch {
 	case f.apiKey != "" && f.password != "":
@@ -199,6 +224,8 @@ func (f signInForm) problem() string {
 func (m *Middleware) signInFailed(w http.ResponseWriter, r *http.Request, form signInForm, err error) {
 	var upstream *UpstreamError
 	switch {
+	// The same words for a login that does not exist and a password that is
+	// wrong: they tell nobody which logins there are.
 	case errors.Is(err, errNotAccepted):
 		problem := "Login or password is not correct."
 		if form.apiKey != "" {
@@ -208,12 +235,16 @@ func (m *Middleware) signInFailed(w http.ResponseWriter, r *http.Request, form s
 	case errors.Is(err, ErrSessionTooLarge):
 		m.fail(w, r, http.StatusBadRequest, err)
 	case errors.As(err, &upstream):
+		// No Event tells of a sign-in that failed; the log does where it is
+		// ECGrid's fault, and not where anybody can cause it at will.
 		m.cfg.Logger.WarnContext(r.Context(), "ecgridsession: sign-in failed", "error", err)
 		setRetryAfter(w, orDefault(upstream.RetryAfter, 5*time.Second))
 		m.postponeSignIn(w, r, form, err)
 	case errors.Is(err, ErrLedgerUnavailable):
 		retryLater(w)
 		m.postponeSignIn(w, r, form, err)
+	// Start has refused it unsent. To the user it is a key like any other that
+	// is wrong.
 	case form.apiKey != "" && (Credential{APIKey: form.apiKey}).validate() != nil:
 		m.refuseSignIn(w, r, http.StatusUnauthorized, form, "This API key is not valid.")
 	default:
@@ -250,7 +281,9 @@ func (m *Middleware) postponeSignIn(w http.ResponseWriter, r *http.Request, form
 }
 
 // returnTo is where a browser goes after sign-in. Given twice, it was put
-// together by somebody else than our own pages, and is ignored.
+// together by somebody else than our own pages, and is ignored. The form goes
+// before the query: our own page posts to its own URL, which has it in the
+// query, and an app's may have a field for it.
 func (m *Middleware) returnTo(r *http.Request) string {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	inForm, inQuery := r.PostForm["return_to"], query["return_to"]

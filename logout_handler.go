@@ -10,6 +10,13 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 )
 
+// Sign-out, the first promise: after it no copy of the cookie opens the
+// session, whatever ECGrid, the browser or the network do. All of it hangs on
+// an order, in logout below: ledger, streams, cookie, ECGrid, and only then the
+// event. The ledger is first because it is the only step that ends the session
+// for everybody; ECGrid is after the cookie, since it may take all of
+// LogoutTimeout; what ECGrid leaves open goes to the background (revoke.go).
+
 // LogoutOutcome is what became of the session at ECGrid. The user is signed out
 // here whichever it is.
 type LogoutOutcome int
@@ -82,16 +89,22 @@ func (m *Middleware) logout(
 	}
 
 	// First the ledger: from here on no copy of the cookie opens the session.
-	snap = m.refresher.unknown.known(snap)
+	// What only this process knows of the session is to be revoked as well
+	// (TestSigningOutRevokesTheTokenThatOnlyThisProcessKnows).
+	snap = m.refresher.unpublished.newestOf(snap)
 	ended, ledgerErr := m.end(ctx, snap)
 	m.streams.end(snap.keys.session()) // also where the ledger is down
 	s.close()
 	m.deleteCookie(w, r)
+	// Of several that sign out at once one has the token to revoke and the
+	// event to emit; to the others it has happened already.
 	if ledgerErr == nil && !ended.won {
 		return LogoutNone, nil
 	}
 
 	event := Event{Kind: LoggedOut, Session: m.describe(snap), Err: ledgerErr}
+	// newest, and not what the cookie held: that one may have been replaced,
+	// and ECGrid's "already invalid" would be no proof of anything.
 	job := revocation{session: event.Session, credential: credentialOf(ended.newest, event.Session.UserID)}
 	switch {
 	case ended.refreshing, job.credential.isZero():
@@ -118,18 +131,22 @@ func (m *Middleware) logout(
 		}
 	}
 	switch {
+	// A refusal is not handed on: no retry mends it.
 	case event.Outcome == LogoutPending:
 		m.revoker.later(job)
 	case ledgerErr != nil:
 		job.credential = Credential{} // ECGrid is done with it; the ledger is not
 		m.revoker.later(job)
 	}
+	// Here, so that the event says what the caller is told, and after later,
+	// which goes by what ECGrid said of this one token.
 	event.Outcome = judge(event.Outcome)
 	m.emit(ctx, event)
 	return event.Outcome, err
 }
 
-// revokeInTime calls ECGrid within what a user is made to wait.
+// revokeInTime calls ECGrid within what a user is made to wait. until is set by
+// LogoutEverywhere, whose reset comes out of the same time.
 func (m *Middleware) revokeInTime(ctx context.Context, until time.Time, c Credential) (LogoutOutcome, error) {
 	if until.IsZero() {
 		until = time.Now().Add(m.cfg.LogoutTimeout)
@@ -154,6 +171,8 @@ func (m *Middleware) LogoutHandler() http.Handler {
 	})
 }
 
+// logoutHandler is the route for either kind of sign-out. It decides who may
+// ask, in that order: method, origin, click; only then is anything ended.
 func (m *Middleware) logoutHandler(
 	page string,
 	logout func(http.ResponseWriter, *http.Request) (LogoutOutcome, error),
@@ -163,6 +182,8 @@ func (m *Middleware) logoutHandler(
 		noStore(w)
 		// Nobody reads the body. HTTP/1 would, before the answer, and wait for
 		// one that stands still. Where this is not supported it is not needed.
+		// HTTP/2 has no such wait. Nor is a MaxBytesReader of use: a body that
+		// nobody reads needs no bound.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		switch r.Method {
 		case http.MethodPost:
@@ -170,6 +191,9 @@ func (m *Middleware) logoutHandler(
 				return
 			}
 		case http.MethodGet, http.MethodHead:
+			// A link, an image or a prefetch of another site must change
+			// nothing, and CrossOriginProtection lets every GET pass (ASVS 5.0,
+			// 3.5.3).
 			if !clicked(r) {
 				m.renderPage(w, r, http.StatusOK, page, pageData{})
 				return

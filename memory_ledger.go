@@ -27,27 +27,44 @@ const (
 //
 // It is safe for concurrent use and never blocks. It owns no goroutine; while it
 // has entries, a timer of its own sweeps those that have lapsed.
+//
+// The cookie costs it nothing: it holds what has been refreshed, what keeps its
+// credential here, and, until they would have ended by themselves, the sessions
+// that have ended.
 type MemoryLedger struct {
-	seed   maphash.Seed
-	start  time.Time // entries lapse by the monotonic clock, from here
+	seed maphash.Seed
+	// start: entries lapse by the monotonic clock, from here. A clock of the
+	// host that is set forward would else forget sign-outs.
+	start  time.Time
 	shards [ledgerShards]ledgerShard
 
-	entries  atomic.Int64
-	sweeping atomic.Bool // a sweep is due or running
+	// entries is how many there are in all shards. Load reads it alone where it
+	// is 0; it may lag behind a swap under way, which Load may be ordered
+	// before.
+	entries atomic.Int64
+	// sweeping: a sweep is due or running. Whoever turns it from false to true
+	// starts the timer, so there is never a second one.
+	sweeping atomic.Bool
 }
 
+// ledgerShard is one part of the keys under one lock. mu guards all of its
+// fields; no two shards are ever locked at once.
 type ledgerShard struct {
-	mu      sync.RWMutex
+	mu sync.RWMutex
+	// entries is nil until the first.
 	entries map[string]ledgerEntry
 	most    int // how many entries the map has had room for
 }
 
+// ledgerEntry is never changed once it is in a map, only replaced: Load hands
+// out value itself, and copies nothing.
 type ledgerEntry struct {
 	value  []byte
 	lapses time.Duration // since the ledger's start
 }
 
-// NewMemoryLedger returns an empty ledger.
+// NewMemoryLedger returns an empty ledger. The zero MemoryLedger is not to be
+// used.
 func NewMemoryLedger() *MemoryLedger {
 	return &MemoryLedger{seed: maphash.MakeSeed(), start: time.Now()}
 }
@@ -62,6 +79,7 @@ func (l *MemoryLedger) Load(ctx context.Context, keys ...string) ([][]byte, erro
 		return nil, err
 	}
 	var values [][]byte
+	// The middleware asks for two keys, and for one.
 	if len(keys) <= len(noValues) {
 		values = noValues[:len(keys):len(keys)]
 	} else {
@@ -73,10 +91,14 @@ func (l *MemoryLedger) Load(ctx context.Context, keys ...string) ([][]byte, erro
 	now := time.Since(l.start)
 	shared := len(keys) <= len(noValues)
 	for i, key := range keys {
+		// Before the lock, which may have to be waited for: ttl counts from the
+		// call.
 		shard := l.shard(key)
 		shard.mu.RLock()
 		entry, ok := shard.entries[key]
 		shard.mu.RUnlock()
+		// Lapsed counts as gone at once; when its memory goes is the sweep's
+		// affair.
 		if !ok || entry.lapses <= now {
 			continue
 		}
@@ -109,6 +131,7 @@ func (l *MemoryLedger) CompareAndSwap(ctx context.Context, key string, old, next
 	if occupied && entry.lapses <= now {
 		present = nil
 	}
+	// bytes.Equal takes nil and an empty value for the same.
 	if (present == nil) != (old == nil) || !bytes.Equal(present, old) {
 		return false, nil
 	}
@@ -117,8 +140,10 @@ func (l *MemoryLedger) CompareAndSwap(ctx context.Context, key string, old, next
 	}
 	kept := make([]byte, len(next)) // never nil, and no longer than it must be
 	copy(kept, next)
-	// It may be a part of something longer; and a map takes over the key of each
-	// assignment, not only that of the first.
+	// It may be a part of something longer; and a map takes over the key of
+	// each assignment, not only that of the first. The middleware cuts a
+	// session's key and a user's from one string, which would stay as long as
+	// either.
 	key = strings.Clone(key)
 	lapses := now + ttl
 	if lapses < now {
@@ -133,11 +158,15 @@ func (l *MemoryLedger) CompareAndSwap(ctx context.Context, key string, old, next
 	return true, nil
 }
 
+// shard finds a key's place by a hash with a random seed: nobody outside can
+// tell which keys share a lock.
 func (l *MemoryLedger) shard(key string) *ledgerShard {
 	return &l.shards[maphash.String(l.seed, key)%ledgerShards]
 }
 
-// sweepLater sees to it that a sweep comes while there are entries.
+// sweepLater sees to it that a sweep comes while there are entries. A timer and
+// no goroutine that runs for good: an app never closes a ledger, and one that
+// is empty must be free to go (TestALedgerThatIsForgottenCanBeCollected).
 func (l *MemoryLedger) sweepLater() {
 	if l.sweeping.CompareAndSwap(false, true) {
 		time.AfterFunc(sweepEvery, l.sweep)
@@ -150,12 +179,15 @@ func (l *MemoryLedger) sweep() {
 	for i := range l.shards {
 		l.entries.Add(-int64(l.shards[i].sweep(time.Since(l.start))))
 	}
+	// In this order: an entry that comes after the store starts a sweep itself,
+	// and one from before it is counted below.
 	l.sweeping.Store(false)
 	if l.entries.Load() > 0 {
 		l.sweepLater()
 	}
 }
 
+// sweep removes what has lapsed from one shard, and says how much that was.
 func (s *ledgerShard) sweep(now time.Duration) (removed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,6 +198,7 @@ func (s *ledgerShard) sweep(now time.Duration) (removed int) {
 		}
 	}
 	// A map never gives back its room; one that is mostly empty starts anew.
+	// Not under 64, where there is little to be had.
 	if s.most > 64 && len(s.entries) < s.most/4 {
 		smaller := make(map[string]ledgerEntry, len(s.entries))
 		for key, entry := range s.entries {

@@ -17,6 +17,7 @@ import (
 // calls. It is made by [New], immutable after, and safe for concurrent use. An
 // app has one for each upstream.
 type Middleware struct {
+	// cfg to now are written by New alone (now by tests, too).
 	cfg      Config
 	upstream origin
 	carrier  carrier
@@ -25,13 +26,17 @@ type Middleware struct {
 	ecgrid   *ecgrid.Client
 	now      func() time.Time
 
+	// These three have state, and locks of their own. None of them calls
+	// another with a lock held.
 	streams   streams
 	refresher *refresher
 	revoker   *revoker
 }
 
-// New checks cfg and returns a Middleware for it, or every fault of cfg at once,
-// joined by [errors.Join]. No fault's text holds a key.
+// New checks cfg and returns a Middleware for it, or every fault of cfg at
+// once, joined by [errors.Join]. No fault's text holds a key. Nothing is
+// started and nobody is called: a ledger or an ECGrid that is down keeps no app
+// from starting.
 func New(cfg Config) (*Middleware, error) {
 	cfg = cfg.withDefaults()
 	upstream, gate, err := cfg.check()
@@ -46,8 +51,11 @@ func New(cfg Config) (*Middleware, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ecgridsession: Config.Keys: %w", err)
 	}
+	// No later dump of the Middleware has them.
 	cfg.Keys = nil // the rings have what they need
 
+	// No Domain: with one, a sibling host would get the cookie, and "__Host-"
+	// forbids it (RFC 6265bis, 4.1.3.2).
 	options := sessions.Options{
 		Path:     "/",
 		Secure:   !cfg.InsecureCookie, // ASVS 5.0, 3.3.1
@@ -63,6 +71,8 @@ func New(cfg Config) (*Middleware, error) {
 			sealed: sealed, store: cfg.Store, name: cfg.CookieName, options: options, deletion: deletion, lifetime: cfg.Lifetime,
 		}
 	}
+	// Never http.DefaultTransport itself: an app that wraps it to log its calls
+	// would log passwords.
 	base := cfg.BaseTransport
 	if base == nil {
 		base = ecgrid.PrivateTransport()
@@ -79,6 +89,9 @@ func New(cfg Config) (*Middleware, error) {
 // runs. Handlers that the app wraps twice are wrapped once.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A second look could come to another answer within one request, and
+		// asks the ledger twice. sessionIn goes by the Middleware, so one for
+		// another upstream inside of this one still opens its own.
 		if m.sessionIn(r.Context()) != nil {
 			next.ServeHTTP(w, r)
 			return
@@ -100,7 +113,9 @@ func returnForm(caller, opened *http.Request) {
 }
 
 // withSession opens the session of r, sets its cookie anew where that is due,
-// and returns r with the session in its context.
+// and returns r with the session in its context. The order: what has outlived
+// its limit is ended before the cookie is settled, which then deletes it; and a
+// token is refreshed before, so that the cookie that is set has the new one.
 func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.Request {
 	s := m.open(r)
 	switch {
@@ -112,6 +127,7 @@ func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.R
 		s.freshen(r.Context(), s.now)
 	}
 	m.settleCookie(w, r, s)
+	// Into the allocation that the session is in already.
 	*s.request = *r.WithContext(s)
 	return s.request
 }
@@ -130,6 +146,8 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 		switch {
 		case err == nil:
 			next.ServeHTTP(w, r)
+		// Before the redirect: an outage of the ledger must not send everybody
+		// to sign in again.
 		case errors.Is(err, ErrLedgerUnavailable):
 			retryLater(w)
 			m.fail(w, r, http.StatusServiceUnavailable, err)
@@ -149,6 +167,7 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 		return Session{}, false
 	}
 	snap := s.newest.Load()
+	// One load: Logout may run in another goroutine of the request.
 	if snap == nil {
 		return Session{}, false
 	}
@@ -161,6 +180,8 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 // which keeps it from other hosts. Its errors are [ErrNoSession],
 // [ErrSessionEnded], [ErrLedgerUnavailable] and that of a done ctx.
 func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
+	// The key is that of the session, which WithCredential so hides: work in
+	// the background for one user must not fall back to another's.
 	if given, ok := ctx.Value(contextKey{m}).(givenCredential); ok {
 		if given().isZero() {
 			return Credential{}, ErrNoSession
@@ -171,6 +192,7 @@ func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
 	if s == nil {
 		return Credential{}, ErrNoSession
 	}
+	// By the time of now, not of the request: a long one outlives its token.
 	s.freshen(ctx, m.now().UnixMilli())
 	snap, err := s.open()
 	if err != nil {

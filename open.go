@@ -10,8 +10,15 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
 
+// The way of a request through Wrap: open finds out where its session stands
+// and changes nothing; freshen (due by the token's expiry) and settleCookie act
+// on it. What open asks, it asks from the cheapest to the dearest, and stops at
+// the first no: is there a cookie, do we open it, is it within its limits, and
+// only then the ledger.
+
 // maxStartAhead is how far in the future a session may have started: replicas'
-// clocks differ a little.
+// clocks differ a little. One that begins later would stay open for longer than
+// Lifetime.
 const maxStartAhead = time.Minute
 
 // open finds out where the request's session stands: cookie, then limits, then
@@ -35,6 +42,8 @@ func (m *Middleware) open(r *http.Request) *requestSession {
 }
 
 // unread is a request without a cookie of ours, or with one that says nothing.
+// A store that fails is not a cookie that is bad: the one is an outage, which
+// deletes nothing, the other is nobody's session.
 func (m *Middleware) unread(ctx context.Context, how reading) *requestSession {
 	s := newAnonymousRequest(ctx, m, how)
 	switch how {
@@ -46,10 +55,15 @@ func (m *Middleware) unread(ctx context.Context, how reading) *requestSession {
 		s.fault.Store(&errStoreUnavailable)
 		m.emit(s, Event{Kind: LedgerUnavailable, Err: errStoreUnavailable})
 	}
+	// Its credential is where nobody gets at it: no handler could do anything
+	// for this user.
 	return s
 }
 
-// withinLimits judges the times in a record.
+// withinLimits judges the times in a record. They are enforced here, by the
+// app's clock and Config of today, and not by a Max-Age of the cookie, which a
+// copy of it does not heed: a shorter limit counts for sessions that have begun
+// already (ASVS 5.0, 7.3.1 and 7.3.2).
 func (m *Middleware) withinLimits(rec *record.Record, now int64) standing {
 	switch {
 	case rec.StartedAt <= 0, rec.StartedAt > now+maxStartAhead.Milliseconds(), rec.SeenAt < rec.StartedAt:
@@ -70,7 +84,10 @@ func (m *Middleware) pastEnd(rec *record.Record, now int64) bool {
 	return now-rec.StartedAt >= m.cfg.Lifetime.Milliseconds()
 }
 
-// askLedger lets the ledger decide over a session that is within its limits.
+// askLedger lets the ledger decide over a session that is within its limits. It
+// is asked on every request with a session, since a cookie cannot be taken
+// back: a copy of it would open a signed-out session until it expires (ASVS
+// 5.0, 7.4.1).
 func (m *Middleware) askLedger(s *requestSession) {
 	found, cutOff, err := m.ledger.look(s, &s.carried.keys)
 	rec := &s.carried.record
@@ -95,7 +112,9 @@ func (m *Middleware) askLedger(s *requestSession) {
 	}
 }
 
-// hasEnded tells what the ledger's answer means for a session.
+// hasEnded tells what the ledger's answer means for a session. It is for
+// requests (askLedger) and for streams (stream.go), so that what ends the one
+// ends the other.
 func hasEnded(rec *record.Record, found *entry, cutOff uint64, err error) bool {
 	switch {
 	case errors.Is(err, errEntryUnreadable):
@@ -111,6 +130,9 @@ func hasEnded(rec *record.Record, found *entry, cutOff uint64, err error) bool {
 }
 
 // settleCookie brings the browser's cookie up to date with what was found.
+// Before the handler runs, since afterwards the headers may have been sent;
+// that the browser may miss it does no harm, for the ledger knows the newer
+// token and the next answer tries again.
 func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *requestSession) {
 	snap := s.newest.Load()
 	due := snap != nil && m.cookieDue(s, snap)
@@ -121,6 +143,7 @@ func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *req
 		// A static handler overwrites our no-store, and a shared cache would
 		// keep the cookie.
 	case due:
+		// For SessionHandler, which takes it back.
 		s.reissued = true
 		// Clocks of replicas differ; what was seen never moves back.
 		m.writeSession(w, r, s, snap, max(s.now, snap.record.SeenAt))
@@ -131,21 +154,25 @@ func (m *Middleware) settleCookie(w http.ResponseWriter, r *http.Request, s *req
 	}
 }
 
-// cookieDue tells whether the browser is to have its cookie anew: the one it sent
-// is of an older generation or key, or a tenth of the idle limit has passed, so
-// that most answers carry none.
+// cookieDue tells whether the browser is to have its cookie anew: the one it
+// sent is of an older generation or key, or a tenth of the idle limit has
+// passed, so that most answers carry none. A tenth is the price of not setting
+// it on each answer: a session may end by as much too early (doc.go, Limits).
 func (m *Middleware) cookieDue(s *requestSession, snap *snapshot) bool {
 	return s.outOfDate(snap) || s.now-s.carried.record.SeenAt >= m.cfg.IdleTimeout.Milliseconds()/10
 }
 
-// undoReissue takes back what settleCookie did for the idle limit: the session was
-// not used, only asked about. A newer token or key still reaches the browser.
+// undoReissue takes back what settleCookie did for the idle limit: the session
+// was not used, only asked about. A newer token or key still reaches the
+// browser. The poll of a page that is open in the background would else keep a
+// session for ever.
 func (m *Middleware) undoReissue(w http.ResponseWriter, r *http.Request, s *requestSession, snap *snapshot) {
 	if !s.reissued {
 		return
 	}
 	takeBackCookie(w.Header(), m.cfg.CookieName)
-	// A store of its own has the new time in its row.
+	// A store of its own has the new time in its row. So it is written even
+	// where the browser is to hear nothing of it.
 	m.writeSession(w, r, s, snap, s.carried.record.SeenAt)
 	if !s.outOfDate(snap) {
 		takeBackCookie(w.Header(), m.cfg.CookieName)
@@ -157,6 +184,8 @@ func (m *Middleware) writeSession(w http.ResponseWriter, r *http.Request, s *req
 	rec := snap.record
 	rec.SeenAt = seenAt
 	err := m.carrier.write(w, r, &rec, false)
+	// Whatever the error: a store does not say that a session was too large for
+	// it.
 	if err != nil && !rec.InLedger {
 		// A refresh may bring a longer token than the one before.
 		if err = m.moveToLedger(s, snap); err == nil {
@@ -171,7 +200,9 @@ func (m *Middleware) writeSession(w http.ResponseWriter, r *http.Request, s *req
 }
 
 // moveToLedger keeps the credential of an open session in the ledger from now
-// on, until the session's absolute end.
+// on, until the session's absolute end. Not while a refresh is under way or has
+// been published by another: the cookie of the browser goes on meanwhile, and
+// the next request that sets it tries again.
 func (m *Middleware) moveToLedger(ctx context.Context, snap *snapshot) error {
 	found, err := m.ledger.lookEntry(ctx, &snap.keys)
 	switch {
@@ -197,7 +228,9 @@ func (m *Middleware) deleteCookie(w http.ResponseWriter, r *http.Request) {
 }
 
 // endOutlived ends a session whose absolute limit has passed and has its token
-// revoked, once.
+// revoked, once. By a request that was within the idle limit, so this is the
+// session in use and no old copy of it (withinLimits). Where the ledger fails
+// nothing is revoked: another request may have done it already.
 func (m *Middleware) endOutlived(s *requestSession) {
 	ended, err := m.end(s, s.carried)
 	if err != nil {
@@ -205,6 +238,6 @@ func (m *Middleware) endOutlived(s *requestSession) {
 	}
 	if ended.won {
 		m.emit(s, Event{Kind: SessionEnded, Session: m.describe(s.carried)})
-		m.revokeLater(s.carried, ended)
+		m.revokeLater(s.carried, ended.newest)
 	}
 }

@@ -13,13 +13,20 @@ import (
 
 // origin is what may be sent the credential: a scheme, a host, a port, and the
 // path that the API lives under.
+//
+// It answers the one question of the second promise: may this request carry the
+// credential? A parsed and lower-cased form is compared, and never text with a
+// prefix: "https://rest.ecgrid.io.evil.example" begins like the upstream, too.
+// The comparison is strict where servers are lenient, since a request that is
+// refused by mistake costs an error, and one that is sent by mistake a token.
 type origin struct {
 	scheme, host, port string // lower-case, the port always explicit
 	path               string // cleaned; "" where the API lives at the root
 	base               *url.URL
 }
 
-// parseOrigin reads Config.Upstream.
+// parseOrigin reads Config.Upstream. Its errors name the fault and never the
+// value.
 func parseOrigin(raw string) (origin, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -31,7 +38,11 @@ func parseOrigin(raw string) (origin, error) {
 	case u.Host == "" || o.host == "" || u.Opaque != "":
 		return origin{}, errors.New("must be an absolute URL, such as https://rest.ecgrid.io")
 	case u.User != nil:
+		// It would be sent as a second Authorization, and shown wherever the
+		// URL is.
 		return origin{}, errors.New("must not hold a user or a password")
+	// The same name has two spellings, and which one is looked up is the
+	// resolver's choice.
 	case !isASCII(o.host):
 		return origin{}, errors.New("must have an ASCII host: write an international one in Punycode")
 	case !isPort(o.port):
@@ -40,6 +51,7 @@ func parseOrigin(raw string) (origin, error) {
 		return origin{}, errors.New("must not have a query or a fragment")
 	case o.scheme != "https" && o.scheme != "http":
 		return origin{}, errors.New("must be https")
+	// Anybody on the way could read the token (RFC 6750, 5.3).
 	case o.scheme == "http" && !isLoopback(o.host):
 		return origin{}, errors.New("must be https: plain http is for loopback hosts only")
 	}
@@ -49,24 +61,32 @@ func parseOrigin(raw string) (origin, error) {
 }
 
 // String is the canonical form: it binds cookies and ledger entries, so it must
-// never change for the same upstream.
+// never change for the same upstream. After a change of it no cookie that is
+// about would open any more.
 func (o origin) String() string {
 	return o.scheme + "://" + o.host + ":" + o.port + o.path
 }
 
-// admits returns why req must not carry the credential, or nil.
+// admits returns why req must not carry the credential, or nil. Transport asks
+// it for each request, Client for each redirect as well: a server that is
+// trusted with the token is not trusted to say who else gets it.
 func (o origin) admits(req *http.Request) error {
 	u := req.URL
 	switch {
+	// Opaque is sent in place of the path that is checked below.
 	case u == nil || u.Opaque != "" || u.User != nil:
 		return fmt.Errorf("%w: not a plain URL", ErrOtherOrigin)
 	case !equalFold(u.Scheme, o.scheme):
 		return fmt.Errorf("%w: other scheme", ErrOtherOrigin)
+	// To the letter: neither an address that the name resolves to, nor the name
+	// with the root's dot at its end, for which a front end may have another
+	// site.
 	case !equalFold(u.Hostname(), o.host) || portOf(u) != o.port:
 		return fmt.Errorf("%w: other host or port", ErrOtherOrigin)
 	case req.Host != "" && req.Host != u.Host && !o.isHost(req.Host):
 		// The Host field decides which site a shared front end serves.
 		return fmt.Errorf("%w: Request.Host names another host", ErrOtherOrigin)
+	// Last, since it costs the most.
 	case o.path != "" && !under(o.path, u.Path):
 		return fmt.Errorf("%w: outside the upstream's path", ErrOtherOrigin)
 	}
@@ -83,7 +103,8 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// isPort takes a port in its one spelling.
+// isPort takes a port in its one spelling. A second one, such as 0443, would
+// make a second origin of the same server.
 func isPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
@@ -104,7 +125,8 @@ func (o origin) admitsHostField(values []string) error {
 // lengths, the long s and the Kelvin sign would pass for an s and a k.
 func equalFold(s, ascii string) bool { return len(s) == len(ascii) && strings.EqualFold(s, ascii) }
 
-// portOf is the explicit port, or the scheme's own.
+// portOf is the explicit port, or the scheme's own. Of an upstream without one
+// and a call that has it, neither is another origin (RFC 6454, 4).
 func portOf(u *url.URL) string {
 	if port := u.Port(); port != "" {
 		return port
@@ -118,7 +140,9 @@ func portOf(u *url.URL) string {
 // under tells whether p, as a server may resolve it, stays at or below base.
 // Percent-encoded dots and slashes are decoded already. Backslashes count as
 // slashes, and so do semicolons, since some servers take the one so and cut a
-// segment off at the other before they resolve "..".
+// segment off at the other before they resolve "..". That they may be read so
+// is enough: a call that ECGrid means otherwise is an error here and goes
+// nowhere.
 func under(base, p string) bool {
 	p = cleanPath(strings.NewReplacer(`\`, "/", ";", "/").Replace(p))
 	return p == base || strings.HasPrefix(p, base+"/")

@@ -5,19 +5,30 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"time"
 )
 
 // publisher tells the ledger of the tokens that it could not be told of when
 // they came. Until then this process alone knows them, and whoever comes with
 // an older cookie gets them here: asking ECGrid with the token before would end
 // the session.
+//
+// A token comes here when ECGrid has given it and the ledger failed before it
+// could be stored (verdictUnpublished). It is the weak place of refresh: were
+// the process to die now, the token would be lost and the session with it. So
+// everything here is about making that time short, and about nobody asking
+// ECGrid with the old token meanwhile
+// (TestATokenThatTheLedgerDoesNotKnowYetIsFoundInThisProcess).
 type publisher struct {
-	f       *refresher
+	f *refresher
+	// pending are the goroutines that try again, one for each token; each ends
+	// by itself when its token is published, given up or superseded.
 	pending tasks
 
-	mu     sync.Mutex
-	newest map[string]*snapshot // by the ledger's key of the session
+	mu sync.Mutex
+	// newest is by the ledger's key of the session. mu guards it; the snapshots
+	// are immutable, and who is told apart by pointer may take one out
+	// (forget).
+	newest map[string]*snapshot
 
 	closing   chan struct{} // closed: no more waiting between tries
 	closeOnce sync.Once
@@ -34,9 +45,9 @@ func (p *publisher) close(ctx context.Context) (left int) {
 	return p.pending.close(ctx)
 }
 
-// known returns snap with the newest credential that this process knows of and
-// the ledger may not, or snap itself.
-func (p *publisher) known(snap *snapshot) *snapshot {
+// newestOf returns snap with the newest credential that this process knows of
+// and the ledger may not, or snap itself.
+func (p *publisher) newestOf(snap *snapshot) *snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	found := p.newest[snap.keys.session()]
@@ -49,7 +60,9 @@ func (p *publisher) known(snap *snapshot) *snapshot {
 }
 
 // later takes over an attempt that came out unpublished; next is what it
-// brought. It returns at once.
+// brought. It returns at once. It is remembered before anything is tried: a
+// request that comes in between must find it. Where too many wait it is
+// forgotten again, and only the requests of its own flight have it.
 func (p *publisher) later(snap, next *snapshot, a attempt) {
 	p.remember(next)
 	if !p.pending.start(maxUnpublished, func() { p.run(snap, next, &a) }) {
@@ -57,15 +70,22 @@ func (p *publisher) later(snap, next *snapshot, a attempt) {
 	}
 }
 
+// run tries until the ledger takes the token: maxUnanswered times, and on for
+// as long as the token lives. a is its own from here on.
 func (p *publisher) run(snap, next *snapshot, a *attempt) {
 	for try := 0; try < maxUnanswered || !p.f.expired(&next.record.Credential); try++ {
 		// A ledger that is back must know before the lease of the attempt's own
 		// claim is over, and another replica asks with the token before.
 		pause := min(firstRetryWait<<min(try, 10), p.f.lease()/4)
-		last := p.sleep(pause/2 + rand.N(pause/2+1))
-		if p.known(next) != next {
+		last := sleep(pause/2+rand.N(pause/2+1), p.closing)
+		// Both would tell the truth, but the older one must not take the newer
+		// one's place here.
+		if p.newestOf(next) != next {
 			return // a still newer one, whose own attempt is pending
 		}
+		// The attempt looks before it swaps: the session may have ended
+		// meanwhile, and then the token is an orphan
+		// (TestATokenThatWasNotPublishedIsRevokedAfterSignOut).
 		a.resume()
 		p.f.run(snap, a)
 		if a.result != verdictUnpublished {
@@ -79,24 +99,13 @@ func (p *publisher) run(snap, next *snapshot, a *attempt) {
 	p.gaveUp(next)
 }
 
-// sleep waits for d, or until close: then the try that follows is the last.
-func (p *publisher) sleep(d time.Duration) (last bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return false
-	case <-p.closing:
-		return true
-	}
-}
-
 func (p *publisher) remember(next *snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.newest[next.keys.session()] = next
 }
 
+// forget goes by the pointer: a newer token of the session stays.
 func (p *publisher) forget(gone *snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,6 +114,8 @@ func (p *publisher) forget(gone *snapshot) {
 	}
 }
 
+// gaveUp tells the operator, for nobody else can do anything: an older cookie
+// of the session comes with a token that ECGrid has ended.
 func (p *publisher) gaveUp(next *snapshot) {
 	p.forget(next)
 	p.f.m.emit(context.Background(), Event{

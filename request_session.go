@@ -14,6 +14,11 @@ import (
 
 // requestSession is what one request knows of its session. It is the request's
 // context, so that opening a session costs one allocation and not four.
+//
+// It is made by open, at the beginning of a request, and lives as long as the
+// request's context. newest, fault and ended may change in between, by
+// whichever goroutine of the request comes first, and are atomic; all else is
+// written before the handler runs and read only after.
 type requestSession struct {
 	context.Context
 	m *Middleware
@@ -21,9 +26,14 @@ type requestSession struct {
 	// costs as much as looking up an entry.
 	now int64
 
-	request *http.Request // what the handlers behind Wrap get
+	// request is what the handlers behind Wrap get; it is in the same
+	// allocation.
+	request *http.Request
 
-	carried  *snapshot // what the cookie held, whether or not it opens a session; nil where it was not read
+	carried *snapshot // what the cookie held, whether or not it opens a session; nil where it was not read
+	// reading is what the carrier made of the cookie, standing what cookie,
+	// limits and ledger made of the session at the beginning. Neither changes
+	// with it.
 	reading  reading
 	standing standing
 	reissued bool                  // Wrap has set the cookie anew
@@ -63,7 +73,9 @@ func newRequestSession(ctx context.Context, m *Middleware, rec record.Record, ho
 }
 
 // snapshot is a session with one generation of its credential. It is immutable
-// once a request can see it.
+// once a request can see it. A change makes a new one: who has loaded a pointer
+// reads one session throughout, and never the token of one generation with the
+// expiry of another.
 type snapshot struct {
 	record record.Record
 	keys   sessionKeys
@@ -73,6 +85,9 @@ type snapshot struct {
 type standing uint8
 
 const (
+	// Only standingOpen has a session in newest when open returns. With
+	// standingUnknown the cookie stays; with the others it may go
+	// (settleCookie).
 	standingNone     standing = iota // there is no cookie
 	standingRejected                 // the cookie is not ours
 	standingIdle                     // the idle limit has passed
@@ -83,10 +98,12 @@ const (
 )
 
 // contextKey is of one Middleware, so two of them on one request never see each
-// other's session.
+// other's session. It is unexported and holds a pointer: no other package can
+// make an equal one.
 type contextKey struct{ m *Middleware }
 
-// Value implements context.Context.
+// Value implements context.Context. It is asked for every key of every package,
+// so it compares before it looks up.
 func (s *requestSession) Value(key any) any {
 	if k, ok := key.(contextKey); ok && k.m == s.m {
 		return s
@@ -107,7 +124,8 @@ func (m *Middleware) sessionIn(ctx context.Context) *requestSession {
 }
 
 // sessionFor is the request's session, opened now where the handler runs
-// outside of Wrap.
+// outside of Wrap. Opened outside of Wrap it is nobody else's: what a handler
+// does with it, the rest of the request does not see.
 func (m *Middleware) sessionFor(r *http.Request) *requestSession {
 	if s := m.sessionIn(r.Context()); s != nil {
 		return s
@@ -117,7 +135,9 @@ func (m *Middleware) sessionFor(r *http.Request) *requestSession {
 
 // endable is the session that a sign-out ends: the one that is open, or what
 // the cookie held, since even one past its limits may have a living token. It
-// is nil where there is none.
+// is nil where there is none. A cookie that was rejected names a session that
+// we did not make, or that says impossible things; one whose session has been
+// ended in this request is done with.
 func (s *requestSession) endable() *snapshot {
 	if snap := s.newest.Load(); snap != nil {
 		return snap
@@ -128,7 +148,9 @@ func (s *requestSession) endable() *snapshot {
 	return s.carried
 }
 
-// open is the newest snapshot of an open session, or why there is none.
+// open is the newest snapshot of an open session, or why there is none. newest
+// is looked at first and ended after it, the other way round than close writes
+// them.
 func (s *requestSession) open() (*snapshot, error) {
 	snap := s.newest.Load()
 	switch {
@@ -160,20 +182,24 @@ func (s *requestSession) close() {
 }
 
 // replace makes snap the session of the rest of the request, whose cookie is no
-// longer the one that Wrap has set.
+// longer the one that Wrap has set. ended stays as it is: it is looked at only
+// where there is no session.
 func (s *requestSession) replace(snap *snapshot) {
 	s.reissued = false
 	s.newest.Store(snap)
 }
 
 // outOfDate tells whether the cookie that the request brought is of an older
-// generation or key than the session's newest.
+// generation or key than the session's newest. The InLedger flag needs no look:
+// it changes with a new cookie only.
 func (s *requestSession) outOfDate(newest *snapshot) bool {
 	return newest.record.Generation != s.carried.record.Generation || s.reading == outdated
 }
 
 // with returns the session with the credential of its ledger entry, where that
-// is what counts: the credential is kept there, or is a newer one.
+// is what counts: the credential is kept there, or is a newer one. It returns
+// snap itself where nothing changes, which is nearly always, and costs no
+// allocation then.
 func (snap *snapshot) with(found *entry) *snapshot {
 	if found.state != entryLive && found.state != entryRefreshing {
 		return snap
@@ -187,7 +213,8 @@ func (snap *snapshot) with(found *entry) *snapshot {
 	return &next
 }
 
-// describe is the public view of a session.
+// describe is the public view of a session. Ref is of the half of the session's
+// hash that is no part of the ledger's key, so a log line names no entry.
 func (m *Middleware) describe(snap *snapshot) Session {
 	rec := &snap.record
 	started := time.UnixMilli(rec.StartedAt).UTC()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
 
 const (
@@ -34,7 +35,8 @@ const (
 )
 
 // revocation is one session to be ended that a request could not, or did not
-// wait to, end for good.
+// wait to, end for good. It is owned by the goroutine that runs it and never
+// shared.
 type revocation struct {
 	session    Session
 	credential Credential // zero: ECGrid is done with it
@@ -44,7 +46,10 @@ type revocation struct {
 	wait                 time.Duration // asked for by ECGrid
 }
 
-// failedWith counts a failed try.
+// failedWith counts a failed try. It parts what ECGrid answered from what it
+// did not, since only the former counts against its limit of tries; a wait that
+// it asked for holds for the next try alone
+// (TestAWaitThatECGridAskedForOnceDoesNotOutlastItsNextAnswer).
 func (v *revocation) failedWith(err error) {
 	if err == nil {
 		return
@@ -59,34 +64,45 @@ func (v *revocation) failedWith(err error) {
 	v.unanswered++
 }
 
-// exhausted tells whether no try is left. While the ledger has not confirmed the
-// end, that does not hang on ECGrid's answers.
+// exhausted tells whether no try is left. While the ledger has not confirmed
+// the end, that does not hang on ECGrid's answers.
 func (v *revocation) exhausted() bool {
 	return v.answered >= maxAnswered && v.unended == nil || v.unanswered >= maxUnanswered
 }
 
-// pause is how long to wait before the next try: none before the first.
+// pause is how long to wait before the next try: none before the first. The
+// shift cannot overflow: exhausted bounds the tries.
 func (v *revocation) pause() time.Duration {
 	tries := v.answered + v.unanswered
 	if tries == 0 {
 		return 0
 	}
-	backoff := min(firstRetryWait<<(tries-1), longestRetryWait)
+	wait := min(firstRetryWait<<(tries-1), longestRetryWait)
 	// Half of it at random, so that those who failed together do not return
 	// together.
-	backoff = backoff/2 + rand.N(backoff/2+1)
-	return max(backoff, min(v.wait, longestRetryWait))
+	wait = wait/2 + rand.N(wait/2+1)
+	return max(wait, min(v.wait, longestRetryWait))
 }
 
 // revoker ends tokens at ECGrid, in a user's request or after it. Each pending
 // revocation is one goroutine, which ends by itself after a bounded number of
 // tries; close waits for them.
+//
+// What comes here is over for the browser already; what is left is that ECGrid
+// still takes the token (ASVS 5.0, 7.6.1) or, with unended, that the ledger has
+// to be told. A revocation is not persisted: a process that dies with some
+// pending leaves their tokens to expire (doc.go, Limits).
 type revoker struct {
-	m          *Middleware
+	m *Middleware
+	// requests and background are semaphores: who sends has a place, and
+	// receives to give it back. They are two, so that a thousand tries in the
+	// background take no user's place.
 	requests   chan struct{}
 	background chan struct{}
 	pending    tasks // those in the background, and the sign-outs under way
 
+	// closing and stopped are the two stages of Close: first nobody waits any
+	// more, then, when its context ends, nobody calls.
 	closing   chan struct{} // closed: no more waiting between tries
 	closeOnce sync.Once
 	stopped   context.Context // done: no more tries
@@ -106,6 +122,11 @@ func newRevoker(m *Middleware) *revoker {
 }
 
 // revoke is the plain logout of a credential.
+//
+// The four outcomes, by what the answer proves: ECGrid's confirmation; its word
+// that it knows no such token, which is what was wanted; an answer that no
+// retry changes; and all else, a 401 without an envelope among it, which a
+// gateway may have sent and which proves nothing.
 func (v *revoker) revoke(ctx context.Context, c Credential) (LogoutOutcome, error) {
 	err := v.m.ecgrid.Logout(ctx, c.auth())
 	var failure *ecgrid.Error
@@ -121,7 +142,8 @@ func (v *revoker) revoke(ctx context.Context, c Credential) (LogoutOutcome, erro
 	}
 }
 
-// inRequest makes a call while a user waits, within ctx.
+// inRequest makes a call while a user waits, within ctx. A sign-out that gets
+// no place in time is not turned away: the call goes to the background.
 func (v *revoker) inRequest(ctx context.Context, call func() (LogoutOutcome, error)) (LogoutOutcome, error) {
 	select {
 	case v.requests <- struct{}{}:
@@ -132,7 +154,8 @@ func (v *revoker) inRequest(ctx context.Context, call func() (LogoutOutcome, err
 	}
 }
 
-// later takes over a revocation. It returns at once.
+// later takes over a revocation. It returns at once. Where no more are taken it
+// says so at once, by the event that always follows RevocationPending.
 func (v *revoker) later(job revocation) {
 	// Before it can be over.
 	v.m.emit(context.Background(), Event{Kind: RevocationPending, Session: job.session})
@@ -141,9 +164,12 @@ func (v *revoker) later(job revocation) {
 	}
 }
 
+// run tries until there is an answer that counts, and ends by itself after a
+// bounded number of tries: no goroutine outlives them. No context of a request
+// is in it, which would end with the answer.
 func (v *revoker) run(job revocation) {
 	for {
-		last := v.sleep(job.pause())
+		last := sleep(job.pause(), v.closing)
 		if v.stopped.Err() != nil {
 			v.gaveUp(job, 0, errors.New("ecgridsession: revocation given up: the middleware was closed"))
 			return
@@ -161,19 +187,8 @@ func (v *revoker) run(job revocation) {
 	}
 }
 
-// sleep waits for d, or until close: then the try that follows is the last.
-func (v *revoker) sleep(d time.Duration) (last bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return false
-	case <-v.closing:
-		return true
-	}
-}
-
-// try makes one attempt at everything that is left of job.
+// try tries once everything that is left of job. The ledger comes before
+// ECGrid, as in a sign-out.
 func (v *revoker) try(job *revocation) (outcome LogoutOutcome, took time.Duration, err error) {
 	select {
 	case v.background <- struct{}{}:
@@ -205,7 +220,9 @@ func (v *revoker) try(job *revocation) (outcome LogoutOutcome, took time.Duratio
 
 var errTriesSpent = errors.New("ecgridsession: logout: ECGrid has been asked as often as it allows")
 
-// tryRevoke calls ECGrid, where there is something left to revoke.
+// tryRevoke calls ECGrid, where there is something left to revoke. A token that
+// has long expired needs no call; clockSlack, since it is ECGrid's clock that
+// counts and not ours.
 func (v *revoker) tryRevoke(job *revocation) (outcome LogoutOutcome, took time.Duration, err error) {
 	expired := !job.credential.ExpiresAt.IsZero() && v.m.now().After(job.credential.ExpiresAt.Add(clockSlack))
 	if job.credential.isZero() || expired {
@@ -221,6 +238,8 @@ func (v *revoker) tryRevoke(job *revocation) (outcome LogoutOutcome, took time.D
 	return outcome, v.m.now().Sub(began), err
 }
 
+// report tells of a verdict, gaveUp of there being none: between them each
+// RevocationPending is followed by one event.
 func (v *revoker) report(job revocation, outcome LogoutOutcome, took time.Duration, err error) {
 	kind := RevocationDone
 	if outcome == LogoutRefused {
@@ -229,6 +248,8 @@ func (v *revoker) report(job revocation, outcome LogoutOutcome, took time.Durati
 	v.m.emit(context.Background(), Event{Kind: kind, Session: job.session, Outcome: outcome, Duration: took, Err: err})
 }
 
+// gaveUp has LogoutPending for an outcome: what became of the token is not
+// known.
 func (v *revoker) gaveUp(job revocation, took time.Duration, err error) {
 	v.m.emit(context.Background(), Event{
 		Kind: RevocationGaveUp, Session: job.session, Outcome: LogoutPending, Duration: took, Err: err,
@@ -244,9 +265,9 @@ func (v *revoker) close(ctx context.Context) (left int) {
 	return left
 }
 
-// revokeLater hands the credential of a session that this call has ended to
-// the background.
-func (m *Middleware) revokeLater(snap *snapshot, ended ending) {
+// revokeLater hands a credential of a session, which nobody is to use any more,
+// to the background.
+func (m *Middleware) revokeLater(snap *snapshot, kept record.Credential) {
 	session := m.describe(snap)
-	m.revoker.later(revocation{session: session, credential: credentialOf(ended.newest, session.UserID)})
+	m.revoker.later(revocation{session: session, credential: credentialOf(kept, session.UserID)})
 }

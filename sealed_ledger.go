@@ -15,16 +15,24 @@ import (
 
 // sealedLedger is the Ledger as the middleware uses it: ids in keys, values
 // sealed, every call with a deadline.
+//
+// The Ledger is the app's, on a server that others may read and write. So no
+// session id, no token and no login gets there in the clear; a user's number
+// does, in the key of the cut-off. And nothing that comes from there is
+// believed without its seal. What a writer there can do all the same is put an
+// older value of ours back (doc.go, Security).
 type sealedLedger struct {
 	ledger  Ledger
 	ring    *seal.Ring
 	salt    [16]byte // of the upstream: two of them may share a ledger
 	timeout time.Duration
 	// inMemory: no call blocks, so none needs a deadline, whose timer would
-	// cost more than the call.
+	// cost more than the call. Nothing but MemoryLedger is known not to block.
 	inMemory bool
 }
 
+// newSealedLedger has keys of its own, by their purpose: a cookie's value never
+// opens as an entry.
 func newSealedLedger(cfg Config, upstream origin) (sealedLedger, error) {
 	ring, err := seal.NewRing(cfg.Keys, "ledger")
 	if err != nil {
@@ -42,7 +50,8 @@ func newSealedLedger(cfg Config, upstream origin) (sealedLedger, error) {
 }
 
 // sessionKeys are where the ledger keeps what concerns one session, and the
-// short reference to it. What is of the session is a one-way function of its id.
+// short reference to it. What is of the session is a one-way function of its
+// id. They are computed once for a request, and kept with the snapshot.
 type sessionKeys struct {
 	at  [2]string // the session's entry and the user's cut-off, as Load takes them
 	ref [5]byte
@@ -54,10 +63,15 @@ func (k *sessionKeys) user() string    { return k.at[1] }
 // keyLen is a letter for the kind and 16 bytes in base64url.
 const keyLen = 1 + 22
 
+// keysOf hashes with the upstream's salt, so the same user of two ECGrids has
+// two cut-offs. The hash needs no secret: a session's id is 128 random bits,
+// which nobody can try out.
 func (l *sealedLedger) keysOf(id [16]byte, userID int64) sessionKeys {
 	var in [16 + 1 + 16]byte // one block of SHA-256
 	copy(in[:16], l.salt[:])
 	in[16] = 's'
+	// Half of the hash is the key, and the reference for logs is of the other
+	// half: neither gives the other.
 	copy(in[17:], id[:])
 	session := sha256.Sum256(in[:])
 
@@ -91,7 +105,8 @@ func (l *sealedLedger) look(ctx context.Context, keys *sessionKeys) (found entry
 	return found, cutOff, err
 }
 
-// lookEntry returns the session's entry alone.
+// lookEntry returns the session's entry alone. It is for transitions, which are
+// decided by the entry; the cut-off has been judged by the request.
 func (l *sealedLedger) lookEntry(ctx context.Context, keys *sessionKeys) (entry, error) {
 	values, err := l.load(ctx, keys.session())
 	if err != nil {
@@ -108,6 +123,8 @@ func (l *sealedLedger) swapEntry(
 	return l.swap(ctx, keys.session(), was.stored, next.append(nil), ttl)
 }
 
+// openEntry returns stored with the error too, so that a sign-out can put
+// "ended" over what it cannot read.
 func (l *sealedLedger) openEntry(key string, value []byte) (entry, error) {
 	if value == nil {
 		return entry{}, nil
@@ -123,6 +140,8 @@ func (l *sealedLedger) openEntry(key string, value []byte) (entry, error) {
 	return e, err
 }
 
+// openCutOff reads a user's number; 0 is that of a user who has never signed
+// out everywhere.
 func (l *sealedLedger) openCutOff(key string, value []byte) (uint64, error) {
 	if value == nil {
 		return 0, nil
@@ -134,6 +153,9 @@ func (l *sealedLedger) openCutOff(key string, value []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(plain), nil
 }
 
+// load is one call of the Ledger. Whatever its error, it becomes
+// ErrLedgerUnavailable: nothing is known then, which must never pass for "there
+// is none".
 func (l *sealedLedger) load(ctx context.Context, keys ...string) ([][]byte, error) {
 	ctx, cancel := l.deadline(ctx)
 	defer cancel()
@@ -141,12 +163,16 @@ func (l *sealedLedger) load(ctx context.Context, keys ...string) ([][]byte, erro
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrLedgerUnavailable, err)
+	// A ledger that breaks its contract would else give one key's value for
+	// another's.
 	case len(values) != len(keys):
 		return nil, fmt.Errorf("%w: %w", ErrLedgerUnavailable, errors.New("wrong number of values"))
 	}
 	return values, nil
 }
 
+// swap is one compare-and-swap. It compares sealed bytes, which never repeat,
+// so a state that was there, went and came again is not taken for the same.
 func (l *sealedLedger) swap(
 	ctx context.Context, key string, old, plain []byte, ttl time.Duration,
 ) (stored []byte, swapped bool, err error) {
@@ -161,7 +187,8 @@ func (l *sealedLedger) swap(
 }
 
 // deadline bounds one call. A browser that hangs up does not cut it short: that
-// would look like a ledger that is down.
+// would look like a ledger that is down. Nothing but Config.LedgerTimeout
+// bounds it: an outage costs each request that and no more.
 func (l *sealedLedger) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if l.inMemory {
 		return context.Background(), func() {}

@@ -5,6 +5,11 @@ import (
 	"net/http"
 )
 
+// What a page's scripts may know of the session, for a countdown or a "you have
+// been signed out" (RFC 10017, 6.1.2.1). It is the one handler that a page
+// calls again and again without a person, and all of its care comes from that:
+// it must not prolong what nobody uses.
+
 // SessionHandler tells the page's scripts who is signed in and how long the
 // session lasts: 200 and {"authenticated":true,…} with the fields of [Session]
 // and logoutUrl, or 401 and {"authenticated":false}, or 503 where the ledger
@@ -18,9 +23,14 @@ func (m *Middleware) SessionHandler() http.Handler {
 			return
 		}
 		s := m.sessionFor(r)
+		// Wrap has prolonged the session before it could know who is asked.
+		// This is before the status is written, while the header can still be
+		// changed.
 		if snap := s.newest.Load(); snap != nil {
 			m.undoReissue(w, r, s, snap)
 		}
+		// For clients that keep the answer in spite of no-store: it is one
+		// user's.
 		if !varies(w.Header(), "Cookie") {
 			w.Header().Add("Vary", "Cookie")
 		}
@@ -28,6 +38,7 @@ func (m *Middleware) SessionHandler() http.Handler {
 		switch {
 		case err == nil:
 			writeJSON(w, http.StatusOK, m.sessionInfo(m.describe(snap)))
+		// Not 401: a script would tell a user who is signed in otherwise.
 		case errors.Is(err, ErrLedgerUnavailable):
 			retryLater(w)
 			m.fail(w, r, http.StatusServiceUnavailable, err)
@@ -39,7 +50,8 @@ func (m *Middleware) SessionHandler() http.Handler {
 	})
 }
 
-// sessionInfo is what scripts may know.
+// sessionInfo is what scripts may know. It is the answer to a sign-in by a
+// script as well. Session has no secret, so it goes out as it is.
 func (m *Middleware) sessionInfo(s Session) any {
 	return struct {
 		Authenticated bool `json:"authenticated"`

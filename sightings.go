@@ -13,6 +13,11 @@ const leastSightings = 1024
 // sightings remembers since when this process sees the same bytes in a ledger
 // entry, so that leases and backoff need no other clock than its own monotonic
 // one. Only entries that somebody waits for are in it. The zero value is ready.
+//
+// It is how a replica decides that another has died, without a clock that both
+// would have to agree on: a claim that has stood unchanged for a lease, as seen
+// from here, has a holder that is gone. Who comes late measures from its own
+// first look and so waits longer than necessary, never too short.
 type sightings struct {
 	mu   sync.Mutex
 	seen map[string]sighting
@@ -20,15 +25,21 @@ type sightings struct {
 }
 
 type sighting struct {
-	bytes uint64 // a hash: sealed values never repeat
+	// bytes is a hash: sealed values never repeat, so other bytes are another
+	// state, and a collision would cost one early takeover.
+	bytes uint64
+	// first and last are when these bytes were seen first, and when somebody
+	// last looked.
 	first time.Time
 	last  time.Time
 }
 
+// sightingSeed is of the process: its hashes are compared with each other only.
 var sightingSeed = maphash.MakeSeed()
 
 // stood returns how long the entry under key has been seen with these bytes; 0
-// where they are new.
+// where they are new. Who asks, remembers: the time runs from the first that
+// asked.
 func (s *sightings) stood(key string, stored []byte) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +57,8 @@ func (s *sightings) stood(key string, stored []byte) time.Duration {
 	return now.Sub(sight.first)
 }
 
-// mark notes that something was seen to happen to a session.
+// mark notes that something was seen to happen to a session. A mark has no
+// bytes; the two uses have a sightings each (refresher).
 func (s *sightings) mark(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,6 +74,7 @@ func (s *sightings) since(key string) time.Duration {
 	return time.Since(s.seen[key].first)
 }
 
+// put is called with mu held, as forget is.
 func (s *sightings) put(key string, sight sighting) {
 	if s.seen == nil {
 		s.seen = make(map[string]sighting)

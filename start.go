@@ -11,6 +11,11 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
 
+// The beginning of a session, for Login and Start alike: what ECGrid has
+// accepted gets an id, a place in cookie or ledger, and takes the place of the
+// session that the browser had. The order keeps a user who signs in again from
+// being without any: the new session is complete before the old one ends.
+
 // errInsecureElsewhere is of an app that left InsecureCookie on where others
 // can listen.
 var errInsecureElsewhere = errors.New(
@@ -20,7 +25,8 @@ var errInsecureElsewhere = errors.New(
 // for.
 var errOtherUser = errors.New("ecgridsession: the credential belongs to another user")
 
-// newSession is a sign-in on its way to becoming a session.
+// newSession is a sign-in on its way to becoming a session. Its credential has
+// been accepted by ECGrid, or by the app for a token whose user it knows.
 type newSession struct {
 	credential Credential
 	login      string
@@ -43,6 +49,7 @@ func (m *Middleware) begin(w http.ResponseWriter, r *http.Request, n newSession)
 		return Session{}, err
 	}
 	m.endBefore(ctx, before, n.credential)
+	// From here on the rest of the request is the new user's.
 	before.replace(snap)
 
 	session := m.describe(snap)
@@ -51,7 +58,8 @@ func (m *Middleware) begin(w http.ResponseWriter, r *http.Request, n newSession)
 }
 
 // newSnapshot is a session with a new id: one that somebody could have known
-// before sign-in would let them share it (ASVS 5.0, 7.2.4).
+// before sign-in would let them share it (ASVS 5.0, 7.2.4). Nothing of the
+// session before is taken over, not even for the same user.
 func (m *Middleware) newSnapshot(ctx context.Context, n newSession) (*snapshot, error) {
 	now := m.now().UnixMilli()
 	snap := &snapshot{record: record.Record{
@@ -68,6 +76,8 @@ func (m *Middleware) newSnapshot(ctx context.Context, n newSession) (*snapshot, 
 			ExpiresAt:    millisOf(n.credential.ExpiresAt),
 		},
 	}}
+	// 128 bits (ASVS 5.0, 7.2.3). crypto/rand.Read gives all of them or ends
+	// the program; it has no error to handle.
 	rand.Read(snap.record.ID[:])
 	snap.keys = m.ledger.keysOf(snap.record.ID, snap.record.UserID)
 
@@ -82,8 +92,12 @@ func (m *Middleware) newSnapshot(ctx context.Context, n newSession) (*snapshot, 
 }
 
 // keep puts the session where it will be found again: in the cookie or, where
-// the credential does not belong or fit there, in the ledger as well.
+// the credential does not belong or fit there, in the ledger as well. The
+// ledger comes before the cookie: an entry that nobody has a cookie for lapses,
+// while a cookie without its entry is a session that has ended.
 func (m *Middleware) keep(ctx context.Context, w http.ResponseWriter, r *http.Request, snap *snapshot) error {
+	// An API key outlives every session, so a copy of a cookie with one in it
+	// could never be made worthless.
 	if !snap.record.APIKey && !m.cfg.CredentialInLedger {
 		err := m.carrier.write(w, r, &snap.record, true)
 		if err == nil {
@@ -93,6 +107,8 @@ func (m *Middleware) keep(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	snap.record.InLedger = true
 	live := entry{state: entryLive, credential: snap.record.Credential}
+	// In the place of nothing: an entry under the key of a new random id was
+	// put there by somebody else.
 	_, swapped, err := m.ledger.swapEntry(ctx, &snap.keys, entry{}, live, m.untilEnd(&snap.record))
 	switch {
 	case err != nil:
@@ -112,7 +128,8 @@ func (m *Middleware) keep(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // endBefore ends the session that a sign-in takes the place of, and has its
 // token revoked. One that is past its idle limit may be an old copy of one in
-// use elsewhere, and is left alone.
+// use elsewhere, and is left alone. It is after the new session is kept: one
+// that fails half-way leaves the old one as it was.
 func (m *Middleware) endBefore(ctx context.Context, before *requestSession, next Credential) {
 	old := before.endable()
 	if old == nil || old == before.carried && before.standing == standingIdle {
@@ -123,6 +140,8 @@ func (m *Middleware) endBefore(ctx context.Context, before *requestSession, next
 	if err != nil {
 		m.emit(ctx, Event{Kind: LedgerUnavailable, Session: session, Err: err})
 	}
+	// Signed out in another tab meanwhile: whoever did it has the token to
+	// revoke.
 	if err == nil && !ended.won {
 		return
 	}

@@ -20,7 +20,8 @@ import (
 // does, with one key ring in place of key pairs, no second spelling of the same
 // cookie, and a deletion that deletes. It is safe for concurrent use.
 //
-// It is for apps' own sessions. The [Middleware] needs none.
+// It is for apps' own sessions. The [Middleware] needs none. The zero
+// CookieStore is not usable: call [NewCookieStore].
 type CookieStore struct {
 	codec    *sealedCodec
 	readAlso []securecookie.Codec
@@ -92,6 +93,8 @@ func NewCookieStore(cfg CookieStoreConfig) (*CookieStore, error) {
 	options := cfg.Options
 	options.Path = orDefault(options.Path, "/")
 	options.SameSite = orDefault(options.SameSite, http.SameSiteLaxMode)
+	// Not as cfg says: a Secure that was left out looks like one that was
+	// switched off.
 	options.Secure = true   // ASVS 5.0, 3.3.1
 	options.HttpOnly = true // ASVS 5.0, 3.3.4
 	return &CookieStore{
@@ -125,6 +128,8 @@ func (s *CookieStore) New(r *http.Request, name string) (*sessions.Session, erro
 	}
 	opened := 0
 	for _, value := range values {
+		// A map of its own for each: gob adds to what is there, so a cookie
+		// that fails half-way would leave its values to the next.
 		decoded := make(map[any]any)
 		if s.decode(name, value, &decoded) == nil {
 			opened++
@@ -134,6 +139,9 @@ func (s *CookieStore) New(r *http.Request, name string) (*sessions.Session, erro
 	switch {
 	case len(values) == 0:
 		return session, nil
+	// Two that open are two sessions of which a sibling domain may have set
+	// one, and nothing tells which. gorilla takes the first, which is the one
+	// with the longest path (RFC 6265, 5.4).
 	case opened != 1:
 		session.Values = make(map[any]any)
 		return session, errCookieUndecodable
@@ -148,12 +156,16 @@ func (s *CookieStore) Format(f fmt.State, _ rune) {
 	io.WriteString(f, "ecgridsession.CookieStore(redacted)")
 }
 
+// decode tries our own ring first and each of ReadAlso after it. A cookie of
+// gorilla's fails in ours at its first bytes, which name no key.
 func (s *CookieStore) decode(name, value string, dst any) error {
 	err := s.codec.Decode(name, value, dst)
 	for _, codec := range s.readAlso {
 		if err == nil {
 			break
 		}
+		// securecookie has a limit of its own; a Codec of the app's may have
+		// none.
 		if len(value) <= maxCookie {
 			err = codec.Decode(name, value, dst)
 		}
@@ -182,6 +194,8 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 		setCookie(w.Header(), name, line)
 		return nil
 	}
+	// Always by our ring: a session that came by one of ReadAlso has moved with
+	// the first Save.
 	value, err := s.codec.Encode(name, session.Values)
 	if err != nil {
 		return err
@@ -201,7 +215,9 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 var errNotACookieName = errors.New("ecgridsession: the session's name is not a cookie name")
 
 // sealedCodec is the [securecookie.Codec] of a CookieStore: the time of
-// sealing, then the values in gob, sealed for the cookie's name.
+// sealing, then the values in gob, sealed for the cookie's name. The time is
+// inside of the seal, so nobody but a holder of a key can make a cookie
+// younger.
 type sealedCodec struct {
 	ring   *seal.Ring
 	maxAge time.Duration // 0: no limit
@@ -233,6 +249,8 @@ func (c *sealedCodec) Decode(name, value string, dst any) error {
 	if c.maxAge > 0 && time.Since(sealedAt) > c.maxAge {
 		return errCookieUndecodable
 	}
+	// gob reads only what was sealed by us: it is not made for input of an
+	// attacker's choice.
 	return (securecookie.GobEncoder{}).Deserialize(plain[8:], dst)
 }
 

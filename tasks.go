@@ -3,21 +3,33 @@ package ecgridsession
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // tasks counts the goroutines that outlive the request that started them, and
 // who may yet start one, so that Close can wait for them. The zero value is
 // ready.
+//
+// There is one in each place that works beyond its request: the refreshes under
+// way, the publications and the revocations. A WaitGroup does not do, since it
+// may not be added to once somebody waits at zero, and cannot be waited for no
+// longer than a context; and an app that is shutting down still answers
+// requests that start some.
 type tasks struct {
-	mu      sync.Mutex
+	mu sync.Mutex
+	// running and held are two counts so that limit is of goroutines alone: a
+	// sign-out that may start one takes nobody's place.
 	running int
 	held    int
-	over    bool          // close has returned
+	// over: close has returned, or nobody was left for it. Nothing starts any
+	// more.
+	over    bool
 	drained chan struct{} // made by close, closed when there is nobody to wait for
 }
 
 // start runs f in a goroutine and tells whether it did: not over limit at once,
-// and not after close has returned.
+// and not after close has returned. f is never called in the caller's
+// goroutine, and who is refused has to tell what is left undone.
 func (t *tasks) start(limit int, f func()) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -33,7 +45,7 @@ func (t *tasks) start(limit int, f func()) bool {
 }
 
 // hold makes close wait until release is called: for somebody who may yet start
-// one.
+// one. release is called once.
 func (t *tasks) hold() (release func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -52,8 +64,10 @@ func (t *tasks) finish(count *int) {
 	}
 }
 
-// close waits until nobody is left, or for ctx, and lets none start after it. It
-// returns how many are left.
+// close waits until nobody is left, or for ctx, and lets none start after it.
+// It returns how many are left. It may be called more than once, and by several
+// at a time. What goes on after it has given up is not stopped by it: that is
+// what the owners' contexts are for.
 func (t *tasks) close(ctx context.Context) (left int) {
 	t.mu.Lock()
 	if t.running+t.held == 0 {
@@ -64,6 +78,8 @@ func (t *tasks) close(ctx context.Context) (left int) {
 	if t.drained == nil {
 		t.drained = make(chan struct{})
 	}
+	// The channel is taken under the lock, since finish forgets it when it has
+	// closed it.
 	drained := t.drained
 	t.mu.Unlock()
 
@@ -75,5 +91,19 @@ func (t *tasks) close(ctx context.Context) (left int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.over = true
+	// Those that are left may still finish, and start nothing.
 	return t.running + t.held
+}
+
+// sleep waits for d and tells whether closing cut it short. The channel is one
+// that is closed and never sent to: each that sleeps sees it.
+func sleep(d time.Duration, closing <-chan struct{}) (cutShort bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false
+	case <-closing:
+		return true
+	}
 }

@@ -51,6 +51,9 @@ func (m *Middleware) Client() *http.Client {
 	}
 }
 
+// transport is made by Transport, and has no state of its own: what it knows of
+// a user comes with each request's context, so one client serves all of them
+// (TestUsersOfOneClientNeverGetEachOthersCredential).
 type transport struct {
 	m    *Middleware
 	base http.RoundTripper
@@ -66,10 +69,15 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
+	// The credential goes onto a copy here, behind http.Client: what is set on
+	// the request itself is copied to wherever a redirect leads, as happens to
+	// those who set Authorization by hand.
 	resp, err := t.send(req, credential, cookies)
 	if err != nil || !ecgrid.Rejection(resp) {
 		return resp, err
 	}
+	// Once and no more: a second refusal is ECGrid's word on a token that has
+	// just come.
 	newer, ok := t.m.supersede(req.Context(), credential)
 	if !ok {
 		return resp, nil
@@ -78,6 +86,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return resp, nil
 	}
+	// Only now that there is another try: until then the answer is the
+	// caller's.
 	resp.Body.Close()
 	return t.send(again, newer, cookies)
 }
@@ -92,7 +102,10 @@ func (t *transport) send(req *http.Request, c Credential, cookies bool) (*http.R
 	return resp, err
 }
 
-// replay is req once more, where its body can be had once more.
+// replay is req once more, where its body can be had once more. A body that was
+// read is gone unless GetBody gives it once more; net/http sets that for the
+// readers that it knows. A POST may be sent again since the 401 says that the
+// first was not carried out.
 func replay(req *http.Request) (*http.Request, bool) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, true
@@ -110,7 +123,8 @@ func replay(req *http.Request) (*http.Request, bool) {
 }
 
 // admit returns the credential for a request that may carry it, and whether the
-// request has cookies.
+// request has cookies. The origin is checked before the session is looked at: a
+// call that goes elsewhere learns nothing of it, and triggers no refresh.
 func (t *transport) admit(req *http.Request) (c Credential, cookies bool, err error) {
 	if err := t.m.upstream.admits(req); err != nil {
 		return Credential{}, false, err
@@ -128,6 +142,7 @@ func (t *transport) admit(req *http.Request) (c Credential, cookies bool, err er
 			cookies = true
 		}
 	}
+	// Before the credential, which may cost a refresh.
 	if err := req.Context().Err(); err != nil {
 		return Credential{}, false, err
 	}
@@ -136,8 +151,11 @@ func (t *transport) admit(req *http.Request) (c Credential, cookies bool, err er
 }
 
 // withCredential is a copy of req that may be sent: the caller's is left as it
-// is, since http.Client copies its headers to where a redirect leads.
+// is, since http.Client copies its headers to where a redirect leads. Headers
+// are cloned shallowly: fields are replaced in the copy and never changed in
+// place.
 func (t *transport) withCredential(req *http.Request, c Credential, cookies bool) *http.Request {
+	// With the slice of the one header value beside the request.
 	made := new(struct { // one allocation
 		request    http.Request
 		credential [1]string
@@ -174,7 +192,8 @@ func (t *transport) dropOurCookie(header http.Header) {
 
 // supersede returns a newer credential of the request's session than the one
 // that ECGrid has refused, waiting for a refresh under way. Where there is none
-// the session ends.
+// the session ends. It is only called for a verdict of ECGrid's own
+// (ecgrid.Rejection): a gateway's 401 ends nothing.
 func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credential, bool) {
 	s := m.sessionIn(ctx)
 	if s == nil {
@@ -185,6 +204,7 @@ func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credent
 		return Credential{}, false
 	}
 	newest := credentialOf(snap.record.Credential, snap.record.UserID)
+	// Refreshed within this request since the call was sent: nobody is asked.
 	if newest != refused {
 		return newest, true
 	}
@@ -194,5 +214,7 @@ func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credent
 		return Credential{}, false
 	}
 	newest = credentialOf(next.record.Credential, next.record.UserID)
+	// The same may come back where the session goes on without a verdict, as
+	// while an expired token could not be refreshed.
 	return newest, newest != refused
 }

@@ -12,6 +12,10 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession"
 )
 
+// One function that turns events into metrics and into a note on the current
+// span. It holds nothing but the instruments: what is counted is the library's
+// to say, by an Event for each thing that happens, once.
+
 // scope is the name of the meter.
 const scope = "github.com/ecgrid-contrib/ecgridsession/ecgridotel"
 
@@ -39,9 +43,10 @@ type Config struct {
 	Next func(context.Context, ecgridsession.Event)
 }
 
-// OnEvent returns what to set as ecgridsession.Config.OnEvent. Its error is of an
-// instrument that the MeterProvider refuses to make. The function may serve
-// several middlewares; their numbers then add up.
+// OnEvent returns what to set as ecgridsession.Config.OnEvent. Its error is of
+// an instrument that the MeterProvider refuses to make. The function may serve
+// several middlewares; their numbers then add up. It is safe for concurrent
+// use, if Next is.
 func OnEvent(cfg Config) (func(context.Context, ecgridsession.Event), error) {
 	provider := cfg.MeterProvider
 	if provider == nil {

@@ -8,6 +8,8 @@ import (
 )
 
 const (
+	// A token of the default size is near to a real one, so that a session in a
+	// test fits the cookie as it does in production.
 	defaultTokenTTL  = 15 * time.Minute
 	defaultTokenSize = 400
 
@@ -38,9 +40,16 @@ const (
 // All methods are safe for concurrent use. The zero API is not usable: call
 // [NewAPI] or [NewServer].
 type API struct {
-	closed  <-chan struct{} // nil where nothing but the caller ends a hung call
+	// closed is closed by the server's end; nil where nothing but the caller
+	// ends a hung call.
+	closed <-chan struct{}
+	// signKey signs the tokens. It is random: nobody is to check a fake's
+	// tokens.
 	signKey []byte
 
+	// mu guards all below it. It is one lock for everything, so that each call
+	// happens before or after another and never within it, as a test has to be
+	// able to say.
 	mu        sync.Mutex
 	users     map[int64]*user
 	byLogin   map[string]*user
@@ -48,10 +57,14 @@ type API struct {
 	byToken   map[string]*session
 	byRefresh map[string]*session
 
+	// What tokens are like from now on; those that were issued stay as they
+	// are.
 	tokenTTL      time.Duration
 	tokenSize     int
 	refreshTokens bool
 
+	// faults are those that are not used up, in the order in which they were
+	// injected.
 	faults []*fault
 	calls  callLog
 }
@@ -78,7 +91,11 @@ func NewAPI() *API {
 }
 
 // ServeHTTP answers one call of the API, or treats it as an injected fault
-// demands.
+// demands. A call goes through five stations, in this order: it is logged, its
+// body is read, its fault is waited out, it is handled, its status is logged
+// and its answer sent. Each kind of fault leaves at one of them, and that is
+// all the difference there is between them: Reset before anything has happened,
+// DropAfter when the call has been handled.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	number, f := a.arrive(r)
 	if f.Reset && f.Delay == 0 {
@@ -106,10 +123,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 
+	// An answer of the fault's own means that the call never gets to the users
+	// and tokens.
 	ans, replaced := f.answer(kindOf(r))
 	if !replaced {
 		ans = a.handle(r, body, err)
 	}
+	// The status is not in the log: the caller never had it.
 	if f.DropAfter {
 		panic(http.ErrAbortHandler)
 	}
@@ -132,6 +152,7 @@ func (a *API) arrive(r *http.Request) (number uint64, f Fault) {
 	return number, a.takeFault(r.URL.Path)
 }
 
+// finish does not find a call that later ones have pushed out of the log.
 func (a *API) finish(number uint64, status int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -139,7 +160,7 @@ func (a *API) finish(number uint64, status int) {
 }
 
 // wait returns true when alarm fires, and false when the caller has gone away
-// or the server is closing.
+// or the server is closing. With a nil alarm it waits for either end.
 func (a *API) wait(r *http.Request, alarm <-chan time.Time) bool {
 	select {
 	case <-alarm:

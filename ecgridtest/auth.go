@@ -2,7 +2,12 @@ package ecgridtest
 
 import "net/http"
 
-// issued is the data of a login and of a refresh.
+// The auth endpoints, as ECGrid documents them. Each takes the call's
+// credential and body and returns a whole answer; the lock is held around it
+// (handle), so it may read and change users and tokens as it likes.
+
+// issued is the data of a login and of a refresh. The refresh token is left out
+// where there is none, since only one of the vendor's pages knows of it.
 type issued struct {
 	Token        string `json:"token"`
 	RefreshToken string `json:"refreshToken,omitempty"`
@@ -10,6 +15,7 @@ type issued struct {
 	UserID       int64  `json:"userId"`
 }
 
+// issued is the same for both, since a refresh is a login by other means.
 func (s *session) issued() answer {
 	return success(issued{
 		Token:        s.token,
@@ -19,6 +25,8 @@ func (s *session) issued() answer {
 	})
 }
 
+// login takes either name of the field, as the vendor's pages have both, but
+// not the two at once: nothing says which would count.
 func (a *API) login(_ caller, body []byte) answer {
 	var in struct{ Login, Email, Password string }
 	if !decode(body, &in) {
@@ -30,12 +38,16 @@ func (a *API) login(_ caller, body []byte) answer {
 	u, ok := a.byLogin[in.Login+in.Email] // one of them is empty
 	if !ok || u.Password != in.Password {
 		// The same answer for both, as anything else would tell which logins
-		// exist.
+		// exist. The code is a guess: none of the vendor's pages names one for
+		// a wrong password.
 		return failure(http.StatusUnauthorized, codeInvalidSession, "Invalid login or password.")
 	}
 	return a.mint(u).issued()
 }
 
+// refresh ends the old token before it makes the new one, whatever becomes of
+// the answer: that is the trap that ECGrid sets for its callers, and DropAfter
+// springs it.
 func (a *API) refresh(_ caller, body []byte) answer {
 	var in struct{ Token, RefreshToken string }
 	if !decode(body, &in) {
@@ -46,6 +58,8 @@ func (a *API) refresh(_ caller, body []byte) answer {
 	}
 	var old *session
 	var ok bool
+	// An expired token is refused, as the stricter reading of the documentation
+	// has it.
 	if in.Token != "" {
 		old, ok = a.live(in.Token)
 	} else {
@@ -58,21 +72,26 @@ func (a *API) refresh(_ caller, body []byte) answer {
 	return a.mint(old.user).issued()
 }
 
+// logout ends the token that the header names. A key has no session to end, and
+// goes on working: the answer is the same.
 func (a *API) logout(c caller, _ []byte) answer {
 	if c.session != nil {
 		a.end(c.session)
 	}
+	// It is the one answer whose message is documented with a success.
 	message := "Session terminated."
 	return enveloped(http.StatusOK, envelope{Success: true, Message: &message})
 }
 
+// describeSession has null for the expiry of a key: it has none.
 func (a *API) describeSession(c caller, _ []byte) answer {
 	data := struct {
-		UserID    int64   `json:"userId"`
-		Login     string  `json:"login"`
-		NetworkID int     `json:"networkId"`
-		MailboxID int     `json:"mailboxId"`
-		AuthLevel string  `json:"authLevel"`
+		UserID    int64  `json:"userId"`
+		Login     string `json:"login"`
+		NetworkID int    `json:"networkId"`
+		MailboxID int    `json:"mailboxId"`
+		AuthLevel string `json:"authLevel"`
+		// ExpiresAt is null for a key.
 		ExpiresAt *string `json:"expiresAt"`
 	}{
 		UserID:    c.user.ID,
@@ -88,6 +107,8 @@ func (a *API) describeSession(c caller, _ []byte) answer {
 	return success(data)
 }
 
+// changePassword leaves all tokens alone, as ECGrid documents: who wants them
+// gone calls reset.
 func (a *API) changePassword(c caller, body []byte) answer {
 	var in struct{ CurrentPassword, NewPassword string }
 	if !decode(body, &in) {
@@ -101,6 +122,7 @@ func (a *API) changePassword(c caller, body []byte) answer {
 	return success(nil)
 }
 
+// version needs no credential, so it is what a health check of an app asks.
 func (a *API) version(caller, []byte) answer {
 	return success(map[string]string{"version": "2.6"})
 }

@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// Who makes a call: the credential in its headers, looked up. The answer to one
+// that is not good is the 401 with an envelope, by which a client tells
+// ECGrid's refusal from a gateway's.
+
 // The kinds of credential that a call is logged with.
 const (
 	kindBearer = "bearer"
@@ -17,7 +21,8 @@ const (
 	headerAPIKey        = "X-Api-Key" // canonical form of X-API-Key
 )
 
-// A caller is who a call's credential belongs to.
+// A caller is who a call's credential belongs to. Of a call to an endpoint that
+// is open it is zero.
 type caller struct {
 	user    *user
 	session *session // nil with an API key
@@ -35,16 +40,21 @@ func kindOf(r *http.Request) string {
 	return kindNone
 }
 
+// ambiguous is what ECGrid does not document, so the fake refuses it: a test of
+// a client that sends two credentials should fail.
 func ambiguous(r *http.Request) bool {
 	return len(r.Header[headerAuthorization])+len(r.Header[headerAPIKey]) > 1
 }
 
-// caller looks up the credential of a call. The lock is held.
+// caller looks up the credential of a call. The lock is held. The user of the
+// API key is nil where it is unknown, and then ok is false.
 func (a *API) caller(r *http.Request) (caller, bool) {
 	if kindOf(r) == kindAPIKey {
 		u, ok := a.byKey[r.Header.Get(headerAPIKey)]
 		return caller{user: u}, ok
 	}
+	// One space, as RFC 6750, 2.1 has it: a second one is a part of the token,
+	// which is then unknown.
 	scheme, token, _ := strings.Cut(r.Header.Get(headerAuthorization), " ")
 	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110, 11.1: the scheme has no case
 		return caller{}, false
@@ -56,6 +66,8 @@ func (a *API) caller(r *http.Request) (caller, bool) {
 	return caller{user: s.user, session: s}, true
 }
 
+// unauthorized does not say which of the reasons it is: whoever guesses tokens
+// learns nothing from it.
 func unauthorized(kind string) answer {
 	if kind == kindAPIKey {
 		return failure(http.StatusUnauthorized, codeInvalidAPIKey, "The API key is missing, unknown or revoked.")

@@ -34,7 +34,9 @@ func (a *API) Calls(path string) []Call {
 }
 
 // A callLog is a ring of the latest calls. Calls are numbered from 0, and the
-// place of a call is its number modulo limit.
+// place of a call is its number modulo limit. It is a ring because an API may
+// run for days in an example, and a slice that is cut from the front keeps what
+// was cut. It has no lock of its own: the API's guards it.
 type callLog struct {
 	limit uint64
 	next  uint64 // number of the next call
@@ -59,6 +61,8 @@ func (l *callLog) setStatus(number uint64, status int) {
 	}
 }
 
+// list gives copies, the oldest first: the log goes on under the lock while the
+// test reads.
 func (l *callLog) list(path string) []Call {
 	var calls []Call
 	for number := l.next - uint64(len(l.ring)); number < l.next; number++ {

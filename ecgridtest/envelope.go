@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// How the fake writes what ECGrid sends: one JSON object with four fields, all
+// of them always there, null where there is nothing to say.
+
 // The error codes that ECGrid documents. A status without one (405, 503) has
 // null in its place.
 const (
@@ -25,6 +28,8 @@ const (
 // token's expiry is kept in.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
+// envelope has pointers for null: ECGrid has that for a code and a message that
+// are not there.
 type envelope struct {
 	Success   bool    `json:"success"`
 	Data      any     `json:"data"`
@@ -44,6 +49,7 @@ func success(data any) answer {
 	return enveloped(http.StatusOK, envelope{Success: true, Data: data})
 }
 
+// failure has data null, as every error of ECGrid's.
 func failure(status int, code, message string) answer {
 	e := envelope{Message: &message}
 	if code != "" {
@@ -56,6 +62,8 @@ func invalidParameter(message string) answer {
 	return failure(http.StatusBadRequest, codeInvalidParameter, message)
 }
 
+// enveloped cannot fail for anything that this package puts into it: the panic
+// is for whoever adds to it.
 func enveloped(status int, e envelope) answer {
 	body, err := json.Marshal(e)
 	if err != nil {
@@ -104,6 +112,8 @@ func (a answer) with(header http.Header) answer {
 	return a
 }
 
+// write fills the map directly: a name without values has to get there as it
+// is, which removes the field.
 func (a answer) write(w http.ResponseWriter) {
 	for name, values := range a.header {
 		w.Header()[name] = values
@@ -114,6 +124,9 @@ func (a answer) write(w http.ResponseWriter) {
 
 var errBodyTooLarge = errors.New("body too large")
 
+// readBody stops at maxBody. What cannot be read is an answer of 400 and no
+// reason to cut the connection: that would look like a fault that nobody
+// injected.
 func readBody(r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil // only where ServeHTTP is called without a server
@@ -125,7 +138,8 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, err
 }
 
-// drain reads what readBody left of a body that was too large.
+// drain reads what readBody left of a body that was too large. Until a body has
+// been read to its end, net/http does not notice that the caller has left.
 func drain(r *http.Request) {
 	if r.Body != nil {
 		_, _ = io.Copy(io.Discard, r.Body) // it ends in an error if the caller leaves

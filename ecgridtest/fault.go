@@ -84,6 +84,7 @@ func (a *API) Inject(f Fault) {
 	if why := f.unfit(); why != "" {
 		panic("ecgridtest: Inject: " + why)
 	}
+	// A copy: the test may go on changing its own.
 	header := make(http.Header, len(f.Header))
 	for name, values := range f.Header.Clone() {
 		header[http.CanonicalHeaderKey(name)] = values

@@ -18,6 +18,8 @@ func (a *API) Issue(userID int64) ecgridsession.Credential {
 	if !ok {
 		panic(fmt.Sprintf("ecgridtest: Issue(%d): no user with this ID was added", userID))
 	}
+	// By the same way as login, so that no test can get a token that no user
+	// could have.
 	s := a.mint(u)
 	return ecgridsession.Credential{
 		Token:        s.token,

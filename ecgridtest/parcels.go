@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// One call beyond the auth endpoints, so that an app under test has something
+// to ask for with its token. The parcels are made up; nothing is stored, sent
+// or received.
+
 const (
 	statusReady       = "InBoxReady"
 	statusTransferred = "InBoxTransferred"
@@ -14,6 +18,7 @@ const (
 	defaultRecordsPerPage = 100
 )
 
+// parcel is one row of the answer, with the fields that ECGrid documents.
 type parcel struct {
 	ParcelID     int64  `json:"parcelId"`
 	MailboxID    int    `json:"mailboxId"`
@@ -27,10 +32,13 @@ type parcel struct {
 	Modified     string `json:"modified"`
 }
 
+// inboxList knows the one mailbox of the user that calls. Another's is refused
+// and not empty: an app that mixes up its users is to notice.
 func (a *API) inboxList(c caller, body []byte) answer {
 	var in struct {
-		MailboxID      int
-		Status         string
+		MailboxID int
+		Status    string
+		// Pointers, to tell a 0 that was sent from a field that was not.
 		PageNo         *int
 		RecordsPerPage *int
 	}
@@ -38,6 +46,7 @@ func (a *API) inboxList(c caller, body []byte) answer {
 	if strings.TrimSpace(string(body)) != "" && !decode(body, &in) {
 		return invalidParameter("The body is not a JSON object of the documented form.")
 	}
+	// The documentation leaves the defaults open.
 	page, perPage := 1, defaultRecordsPerPage
 	if in.PageNo != nil {
 		page = *in.PageNo
@@ -69,6 +78,8 @@ func (a *API) inboxList(c caller, body []byte) answer {
 // inbox is the same for a mailbox whenever it is asked for, so that a test can
 // compare whole answers.
 func inbox(networkID, mailboxID int) []parcel {
+	// Names and sizes as they come in EDI, so that an example's page looks like
+	// one.
 	documents := []struct {
 		name  string // of the document in X12 or EDIFACT
 		ext   string

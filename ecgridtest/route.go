@@ -5,11 +5,16 @@ import (
 	"strings"
 )
 
+// From a path to the function that answers it. It is a switch and no ServeMux,
+// which would clean paths and redirect: a client that calls a wrong path is to
+// get ECGrid's 404, and not be helped.
+
 // An endpoint is one documented call.
 type endpoint struct {
 	method string
 	open   bool // needs no credential, and looks at none
-	serve  func(a *API, c caller, body []byte) answer
+	// serve is called with the lock held.
+	serve func(a *API, c caller, body []byte) answer
 }
 
 // route finds the endpoint of a path. A path is matched to the letter: no
@@ -46,6 +51,9 @@ func (a *API) handle(r *http.Request, body []byte, bodyErr error) answer {
 	if !ok {
 		return failure(http.StatusNotFound, codeObjectNotFound, "No such call.")
 	}
+	// Before the credential: what is wrong for everybody is said first, and in
+	// this order in all calls, so that a test knows which fault of its request
+	// it will be told of.
 	if r.Method != e.method {
 		return failure(http.StatusMethodNotAllowed, "", "Method not allowed.").
 			with(http.Header{"Allow": {e.method}})

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A Server is an [API] that listens on a loopback address.
+// A Server is an [API] that listens on a loopback address. Its methods are
+// those of the API; there is nothing to start and nothing to close.
 type Server struct {
 	*API
 

@@ -44,7 +44,10 @@ func SignIn(t testing.TB, m *ecgridsession.Middleware, c *http.Client, appURL st
 	}
 
 	w := httptest.NewRecorder()
+	// The request never goes over a network. It has no local address, which
+	// passes for a loopback one, so Config.InsecureCookie works here.
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, app.String(), nil)
+	// So that Start sees the session that the client had, and ends it.
 	for _, cookie := range c.Jar.Cookies(app) {
 		r.AddCookie(cookie)
 	}

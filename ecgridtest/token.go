@@ -13,7 +13,9 @@ import (
 )
 
 // A session is one token, and the refresh token that came with it. A refresh
-// ends the session and begins another.
+// ends the session and begins another. It has no end of its own: a token that
+// has expired stays in the maps until it is refreshed, logged out or reset, and
+// live is what refuses it.
 type session struct {
 	user         *user
 	token        string
@@ -121,6 +123,8 @@ func (a *API) end(s *session) {
 	delete(s.user.sessions, s)
 }
 
+// claims are what a JWT of the kind has (RFC 7519, 4.1), and Padding to bring
+// it to its size.
 type claims struct {
 	Subject   string `json:"sub"`
 	Login     string `json:"login"`
@@ -132,6 +136,8 @@ type claims struct {
 
 // sign makes a JWT of the size that is set. The lock is held.
 func (a *API) sign(u *user, now, expires time.Time) string {
+	// The commonest one, so that what an app keeps of such a token is as long
+	// as in production.
 	const header = `{"alg":"HS256","typ":"JWT"}`
 	enc := base64.RawURLEncoding
 	c := claims{
@@ -139,7 +145,8 @@ func (a *API) sign(u *user, now, expires time.Time) string {
 		Login:     u.Login,
 		IssuedAt:  now.Unix(),
 		ExpiresAt: expires.Unix(),
-		ID:        hex.EncodeToString(random(16)),
+		// Two tokens of one user in one second would be the same without it.
+		ID: hex.EncodeToString(random(16)),
 	}
 	rest := enc.EncodedLen(len(header)) + enc.EncodedLen(sha256.Size) + len("..")
 	// Rounded down, and thus never longer than asked for.
@@ -155,6 +162,7 @@ func (a *API) sign(u *user, now, expires time.Time) string {
 	return signed + "." + enc.EncodeToString(mac.Sum(nil))
 }
 
+// marshal is of fixed fields and cannot fail.
 func marshal(c claims) []byte {
 	b, err := json.Marshal(c)
 	if err != nil {
@@ -163,6 +171,8 @@ func marshal(c claims) []byte {
 	return b
 }
 
+// random is from crypto/rand, so that no two tests, nor two runs of one, ever
+// have a token in common.
 func random(n int) []byte {
 	b := make([]byte, n)
 	rand.Read(b) // never fails

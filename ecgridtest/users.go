@@ -29,13 +29,16 @@ type User struct {
 
 	// AuthLevel is one of ECGrid's: NoChange, Root, TechOps, NetOps,
 	// NetworkAdmin, NetworkUser, MailboxAdmin, MailboxUser, TPUser and General.
-	// Empty: MailboxUser.
+	// Empty: MailboxUser. AuthLevel decides who may reset the tokens of a user.
+	// It
 	AuthLevel string
 
 	// NetworkID and MailboxID are 41 and 4101 where they are 0.
 	NetworkID, MailboxID int
 }
 
+// user is a User with the sessions that are its own. The Password changes by
+// changePassword; the rest stays.
 type user struct {
 	User
 	sessions map[*session]struct{}
@@ -64,6 +67,8 @@ func (a *API) AddUser(u User) {
 		// The ID and the login only: the panic ends in the test's log.
 		panic(fmt.Sprintf("ecgridtest: AddUser(ID %d, Login %q): %s", u.ID, u.Login, fault))
 	}
+	// Nothing was stored before this line: a user that is refused leaves no
+	// trace.
 	known := &user{User: u, sessions: make(map[*session]struct{})}
 	a.users[u.ID] = known
 	if u.Login != "" {
@@ -97,6 +102,8 @@ func (a *API) unfit(u User) string {
 	return ""
 }
 
+// authLevels are all that ECGrid documents: a test with a misspelt one would
+// test nothing.
 var authLevels = []string{
 	"NoChange", "Root", "TechOps", "NetOps", "NetworkAdmin", "NetworkUser",
 	"MailboxAdmin", "MailboxUser", "TPUser", "General",
@@ -113,6 +120,8 @@ func mayReset(authLevel string) bool {
 	return false
 }
 
+// resetUser ends the bearer sessions of a user and leaves the API key, as the
+// reset of ECGrid does.
 func (a *API) resetUser(c caller, id string) answer {
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {

@@ -13,6 +13,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// What an operator is told of a server that would forget sign-outs. It is apart
+// from the ledger's own calls, which complain of nothing: an app that starts
+// beside a server with the wrong settings is still better off than one that
+// does not start.
+
 // Check tells in words what is wrong with the server, or with the client given
 // to [New], for this use; all of it at once, by [errors.Join]. In a Cluster it
 // asks every master. It is for an app's start and its health page: the middleware
@@ -20,7 +25,9 @@ import (
 //
 // It looks for a server that cannot be reached, is too old, evicts keys, keeps
 // nothing over a restart, or refuses to store an entry; and for a client that
-// does not heed deadlines or reads from replicas.
+// does not heed deadlines or reads from replicas. It stores one entry for a
+// second, under a key of its own, and changes nothing else. It is safe for
+// concurrent use.
 func (l *Ledger) Check(ctx context.Context) error {
 	var faults []error
 	fault := func(where, words string) {
@@ -43,6 +50,8 @@ func (l *Ledger) Check(ctx context.Context) error {
 			fault("", "the client reads from replicas, which lag behind: an ended session may open once more")
 		}
 	}
+	// First, since the settings of a server that cannot be written to are of no
+	// interest by themselves.
 	if err := l.tryOut(ctx); err != nil {
 		faults = append(faults, err)
 		if !isAnswer(err) {
@@ -69,6 +78,7 @@ func (l *Ledger) Check(ctx context.Context) error {
 // tryOut stores an entry for a moment: an ACL, a replica, a full memory or a
 // full disk would refuse it.
 func (l *Ledger) tryOut(ctx context.Context) error {
+	// No session's key begins so: they are one letter and a hash.
 	key, value := "check-"+rand.Text(), []byte("check")
 	swapped, err := l.CompareAndSwap(ctx, key, nil, value, time.Second)
 	switch {
@@ -89,7 +99,8 @@ func (l *Ledger) tryOut(ctx context.Context) error {
 	return nil
 }
 
-// isAnswer tells whether an error is the server's own.
+// isAnswer tells whether an error is the server's own. Such a server is there
+// and may be asked for more.
 func isAnswer(err error) bool {
 	var answer redis.Error
 	return err == nil || errors.As(err, &answer)
@@ -110,7 +121,7 @@ func (l *Ledger) eachServer(ctx context.Context, ask func(ctx context.Context, w
 	})
 }
 
-// infoOf parses the answer to INFO.
+// infoOf parses the answer to INFO. Lines without a colon are headings.
 func infoOf(text string) map[string]string {
 	info := make(map[string]string)
 	lines := bufio.NewScanner(strings.NewReader(text))
@@ -147,6 +158,7 @@ func complaints(info map[string]string) []string {
 	return found
 }
 
+// tooOld lets a version pass that is no number: it may be a fork's.
 func tooOld(version string) bool {
 	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")

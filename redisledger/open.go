@@ -65,6 +65,8 @@ func forLedger(options *redis.Options) *redis.Options {
 	return options
 }
 
+// orDefault has a twin in the root package, which is not exported and so cannot
+// be used here.
 func orDefault[T comparable](value, otherwise T) T {
 	var zero T
 	if value == zero {

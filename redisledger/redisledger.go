@@ -53,6 +53,7 @@ import (
 var _ ecgridsession.Ledger = (*Ledger)(nil)
 
 // Ledger is an [ecgridsession.Ledger] on Redis. It is safe for concurrent use.
+// The zero Ledger is not usable: call [New] or [Open].
 type Ledger struct {
 	client redis.UniversalClient
 	prefix string
@@ -101,7 +102,7 @@ func New(client redis.UniversalClient, prefix string) *Ledger {
 }
 
 // Close closes the client of a ledger that came from [Open]. One that was given
-// to [New] stays open.
+// to [New] stays open. It returns what closing the client returns.
 func (l *Ledger) Close() error {
 	if l.close == nil {
 		return nil
@@ -111,12 +112,15 @@ func (l *Ledger) Close() error {
 
 // Load implements [ecgridsession.Ledger] in one round trip: a pipeline of GETs,
 // since an MGET of keys in different slots is refused by a Cluster, and takes
-// for absent what is of another type than a string.
+// for absent what is of another type than a string. Its error wraps that of ctx
+// where it is done; any other is go-redis' own.
 func (l *Ledger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, l.fault(ctx, err)
 	}
 	values := make([][]byte, len(keys))
+	// Transitions look at one entry: a plain GET is a round trip as well, and
+	// no pipeline is built.
 	if len(keys) == 1 {
 		value, err := valueOf(l.client.Get(ctx, l.prefix+keys[0]))
 		if err != nil {
@@ -134,6 +138,7 @@ func (l *Ledger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
 	_, execErr := pipe.Exec(ctx)
 	for i, get := range gets {
 		value, err := valueOf(get)
+		// What ended the pipeline says more than that there was no answer.
 		if err == errUnanswered && execErr != nil && !errors.Is(execErr, redis.Nil) {
 			err = execErr
 		}
@@ -187,7 +192,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`)
 
 // CompareAndSwap implements [ecgridsession.Ledger] by one script, which Redis
-// runs as one step.
+// runs as one step. Its errors are as those of Load, and one each for a ttl
+// that is not over 0 and a nil next. A ttl is rounded up to milliseconds.
 func (l *Ledger) CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (bool, error) {
 	switch {
 	case ctx.Err() != nil:

@@ -10,5 +10,6 @@ package base64url
 // alphabet is that of RFC 4648, table 2.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// DecodedLen is how many bytes n characters stand for.
+// DecodedLen is how many bytes n characters stand for. It says nothing of whether the characters are good: of a length
+// that no encoding has, such as 1 modulo 4, Decode finds out.
 func DecodedLen(n int) int { return n/4*3 + n%4*3/4 }

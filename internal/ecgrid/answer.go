@@ -8,6 +8,11 @@ import (
 	"unicode"
 )
 
+// What the data of an envelope must look like before anything is made of it. Every field is decoded on its own and
+// judged by its type, its size and its range, since ECGrid's answers end up in headers (the token), in cookies (login
+// and user id) and in comparisons with the clock. An answer that fails grants nothing, and what was wrong with it is
+// never quoted: the callers give it fixed words (failure.go).
+
 const (
 	// clockTolerance is how far the clocks here and at ECGrid may disagree before a new token's expiry is taken for a mistake.
 	clockTolerance = 10 * time.Minute
@@ -17,12 +22,15 @@ const (
 	maxLoginBytes = 512
 )
 
-// decodeGrant reads the data of login and refresh.
+// decodeGrant reads the data of login and refresh. What is missing is an error, with the one exception of the refresh
+// token, which only one of the vendor's pages has. An expiry that is missing is none: a token of which nobody knows
+// when it ends could not be refreshed in time.
 func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
 		return Grant{}, false
 	}
+	// All four are decoded before any is judged: which one was missing is told to nobody.
 	token, tokenOK := decodeText(fields[fieldToken])
 	refresh, refreshOK := decodeText(fields[fieldRefreshToken])
 	expires, expiresOK := decodeTime(fields[fieldExpiresAt])
@@ -30,16 +38,21 @@ func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
 	if !tokenOK || !refreshOK || !expiresOK || !userOK {
 		return Grant{}, false
 	}
+	// It is sent in a header of each outbound call: a line break in it would be a header of the sender's choice
+	// (CWE-113).
 	if !ValidToken(token) || refresh != "" && !ValidToken(refresh) {
 		return Grant{}, false
 	}
+	// Ten minutes either way would not do for the future: tokens of a day are no mistake.
 	if expires.Before(now.Add(-clockTolerance)) || expires.After(now.AddDate(maxTokenYears, 0, 0)) {
 		return Grant{}, false
 	}
 	return Grant{Token: token, RefreshToken: refresh, ExpiresAt: expires, UserID: user}, true
 }
 
-// holdsOversizedToken tells of data that decodeGrant has refused whether it is for the length of a token.
+// holdsOversizedToken tells of data that decodeGrant has refused whether it is for the length of a token. It asks
+// again, and not decodeGrant on its way, so that the common answer pays nothing for it. The user is then told that the
+// token is too large, and not that ECGrid is out of order.
 func holdsOversizedToken(data json.RawMessage) bool {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
@@ -53,7 +66,8 @@ func holdsOversizedToken(data json.RawMessage) bool {
 	return false
 }
 
-// decodeIdentity reads the data of session.
+// decodeIdentity reads the data of session. The expiry may be missing here: API keys have none. A login of this length
+// or with control characters would do harm in a cookie, a page or a log.
 func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
@@ -61,6 +75,7 @@ func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	}
 	user, userOK := decodeUserID(fields[fieldUserID])
 	login, loginOK := decodeText(fields[fieldLogin])
+	// A name is cut nowhere: half of one could be another user's.
 	if !userOK || !loginOK || len(login) > maxLoginBytes || strings.ContainsFunc(login, unicode.IsControl) {
 		return Identity{}, false
 	}
@@ -72,7 +87,8 @@ func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	if !ok {
 		return Identity{}, false
 	}
-	// The first and the last moment of a calendar are how a database says "never".
+	// The first and the last moment of a calendar are how a database says "never". Not an error as for a grant: the
+	// credential is good, and what is said of its end is only not used.
 	if expires.IsZero() || expires.After(now.AddDate(maxTokenYears, 0, 0)) {
 		return id, true
 	}
@@ -84,18 +100,20 @@ func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	return id, true
 }
 
-// decodeUserID reads a JSON integer from 1 to the largest int64. 1.0, 1e3 and "1" are none: a float would round a large id
-// to another user's.
+// decodeUserID reads a JSON integer from 1 to the largest int64. 1.0, 1e3 and "1" are none: a float would round a large
+// id to another user's. It decides whose session this is, so nothing is rounded, trimmed or guessed.
 func decodeUserID(raw json.RawMessage) (int64, bool) {
 	id, err := strconv.ParseInt(string(raw), 10, 64)
 	return id, err == nil && id > 0
 }
 
+// decodeTime gives UTC, whatever the zone that was sent.
 func decodeTime(raw json.RawMessage) (time.Time, bool) {
 	s, ok := decodeText(raw)
 	if !ok {
 		return time.Time{}, false
 	}
+	// The first that fits; no text fits both.
 	for _, layout := range expiryLayouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), true

@@ -11,21 +11,30 @@ import (
 	"time"
 )
 
-// maxAnswerBytes bounds the body of an answer. The longest proper one holds two tokens.
+// maxAnswerBytes bounds the body of an answer. The longest proper one holds two tokens. An upstream that is broken or
+// taken over must not fill the memory of every replica at once; the vendor's longest answer is far below this.
 const maxAnswerBytes = 64 << 10
 
 // Client calls ECGrid's auth endpoints. It is immutable and safe for concurrent use; the zero value is not usable.
 //
 // A call is given no deadline but its context's. Every error is an [*Error].
+//
+// It keeps no token, no cookie and no count of anything: each call is whole in its arguments. Retries are the caller's,
+// since only the caller knows whether a second try may do harm: after a timeout a refresh may have ended the token that
+// the retry would bring.
 type Client struct {
-	base       url.URL
+	// base is a copy of scheme, host and path alone: nothing of a user or a query is sent.
+	base url.URL
+	// rt makes the calls. There is no http.Client around it (call).
 	rt         http.RoundTripper
 	loginField string
 }
 
-// New returns a client of the API at base, which may have a path and whose user info, query and fragment are ignored. The
-// caller has checked it. Calls go through rt, which must not be nil and must not follow redirects by itself. loginField is
-// the field that names the user at login; "" is [DefaultLoginField].
+// New returns a client of the API at base, which may have a path and whose user info, query and fragment are ignored.
+// The caller has checked it. Calls go through rt, which must not be nil and must not follow redirects by itself.
+// loginField is the field that names the user at login; "" is [DefaultLoginField]. What a user, query or fragment in
+// base would do to the calls is nothing: parseOrigin in the root package has refused it, and here it is dropped once
+// more.
 func New(base *url.URL, rt http.RoundTripper, loginField string) *Client {
 	if loginField == "" {
 		loginField = DefaultLoginField
@@ -37,15 +46,18 @@ func New(base *url.URL, rt http.RoundTripper, loginField string) *Client {
 	}
 }
 
-// Login exchanges a user's name and password for a token.
+// Login exchanges a user's name and password for a token. Whoever gets a Grant owns a living token at ECGrid, and sees
+// to it that it is kept or ended.
 func (c *Client) Login(ctx context.Context, login, password string) (Grant, error) {
 	data, failure := c.call(ctx, pathLogin, nil, map[string]string{c.loginField: login, sendPassword: password})
 	if failure != nil {
+		// For Rejected: at login a 401 means the password.
 		failure.login = true
 		return Grant{}, failure
 	}
 	grant, ok := decodeGrant(data, time.Now())
 	switch {
+	// ECGrid has accepted the login. The token lives on there, and no header of ours could carry its logout.
 	case !ok && holdsOversizedToken(data):
 		return Grant{}, &Error{Status: statusSuccess, Reason: reasonOversized, login: true, oversized: true}
 	case !ok:
@@ -54,13 +66,15 @@ func (c *Client) Login(ctx context.Context, login, password string) (Grant, erro
 	return grant, nil
 }
 
-// Refresh exchanges token for a new one, which ends the old: by refreshToken if that is not empty, else by token itself. The
-// grant's RefreshToken is the one that ECGrid gave, or refreshToken again if it gave none (RFC 6749, section 6). Whether the
-// grant is for the same user is for the caller to judge.
+// Refresh exchanges token for a new one, which ends the old: by refreshToken if that is not empty, else by token
+// itself. The grant's RefreshToken is the one that ECGrid gave, or refreshToken again if it gave none (RFC 6749,
+// section 6). Whether the grant is for the same user is for the caller to judge. It is made once by whoever calls it
+// and never repeated here: ECGrid ends the old token with it, whether or not the answer arrives.
 func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant, error) {
 	body := map[string]string{sendRefreshToken: refreshToken}
 	if refreshToken == "" {
 		body = map[string]string{sendToken: token}
+		// Not sent: a refresh of nothing would be refused, and the refusal taken for ECGrid's word on a session.
 		if token == "" {
 			return Grant{}, unsent()
 		}
@@ -75,15 +89,18 @@ func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant
 	}
 	// The old token is invalid once it was exchanged, so an answer that repeats it grants nothing.
 	if grant.Token == token {
+		// It is retryable, as an answer that proves nothing: whether the old token still lives is not known.
 		return Grant{}, &Error{Status: statusSuccess, Reason: reasonSameToken}
 	}
+
 	if grant.RefreshToken == "" {
 		grant.RefreshToken = refreshToken
 	}
 	return grant, nil
 }
 
-// Logout ends the session that a names. Nil means that ECGrid confirmed it. An API key lives on after its logout.
+// Logout ends the session that a names. Nil means that ECGrid confirmed it. An API key lives on after its logout. No
+// body is sent; the session is the one that the header names.
 func (c *Client) Logout(ctx context.Context, a Auth) error {
 	data, failure := c.call(ctx, pathLogout, &a, nil)
 	if failure != nil {
@@ -96,7 +113,8 @@ func (c *Client) Logout(ctx context.Context, a Auth) error {
 	return nil
 }
 
-// Session asks whom a belongs to.
+// Session asks whom a belongs to. The answer is how an API key's user is known, and the only proof that the key is
+// good.
 func (c *Client) Session(ctx context.Context, a Auth) (Identity, error) {
 	data, failure := c.call(ctx, pathSession, &a, nil)
 	if failure != nil {
@@ -110,7 +128,8 @@ func (c *Client) Session(ctx context.Context, a Auth) (Identity, error) {
 }
 
 // ResetUser ends all token sessions of the user, who may be another than the one that a names. Nil means that ECGrid
-// confirmed it.
+// confirmed it. ECGrid allows it by authLevel, and a refusal for that is an Error that is not Rejected: the credential
+// itself is good.
 func (c *Client) ResetUser(ctx context.Context, a Auth, userID int64) error {
 	if userID <= 0 {
 		return unsent()
@@ -119,6 +138,8 @@ func (c *Client) ResetUser(ctx context.Context, a Auth, userID int64) error {
 	if failure != nil {
 		return failure
 	}
+	// Only a plain true is success. The word of an envelope that lacks it is not enough here: the user would be told
+	// that all their sessions have ended.
 	switch string(data) {
 	case "true":
 		return nil
@@ -128,15 +149,16 @@ func (c *Client) ResetUser(ctx context.Context, a Auth, userID int64) error {
 	return &Error{Status: statusSuccess, Reason: reasonIncomplete}
 }
 
-// call makes one request and returns the data of the envelope that confirmed it. auth and fields are nil where the endpoint
-// takes none.
+// call makes one request and returns the data of the envelope that confirmed it. auth and fields are nil where the
+// endpoint takes none. It closes the body on every path, and reads it only in read, which bounds it.
 func (c *Client) call(ctx context.Context, path string, auth *Auth, fields map[string]string) (json.RawMessage, *Error) {
 	req, failure := c.request(ctx, path, auth, fields)
 	if failure != nil {
 		return nil, failure
 	}
-	// RoundTrip rather than an http.Client: no redirect, no cookie and no Referer can happen, instead of being forbidden one
-	// by one.
+	// RoundTrip rather than an http.Client: no redirect, no cookie and no Referer can happen, instead of being
+	// forbidden one by one. The context is in req, so its deadline covers the connection, the headers and, since Body
+	// is read under it, the body too.
 	resp, err := c.rt.RoundTrip(req)
 	if err != nil {
 		return nil, unanswered(ctx, err)
@@ -144,6 +166,7 @@ func (c *Client) call(ctx context.Context, path string, auth *Auth, fields map[s
 	if resp == nil { // a foreign RoundTripper may break its contract
 		return nil, unanswered(ctx, nil)
 	}
+	// So does one that leaves out the body.
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
@@ -151,18 +174,21 @@ func (c *Client) call(ctx context.Context, path string, auth *Auth, fields map[s
 	return read(ctx, resp)
 }
 
+// request builds the one request of a call. What cannot be sent is an Error without a status: no retry will mend it.
 func (c *Client) request(ctx context.Context, path string, auth *Auth, fields map[string]string) (*http.Request, *Error) {
 	if auth != nil && !auth.usable() {
 		return nil, unsent()
 	}
 	var body io.Reader // nil: Content-Length 0
 	if fields != nil {
+		// Marshal escapes whatever a user typed as login or password: nothing in it can add a field.
 		encoded, err := json.Marshal(fields)
 		if err != nil {
 			return nil, unsent()
 		}
 		body = bytes.NewReader(encoded)
 	}
+	// JoinPath keeps the path of a base that has one, with one slash between.
 	req, err := http.NewRequestWithContext(ctx, callMethod, c.base.JoinPath(path).String(), body)
 	if err != nil {
 		return nil, unsent()
@@ -178,20 +204,24 @@ func (c *Client) request(ctx context.Context, path string, auth *Auth, fields ma
 	return req, nil
 }
 
-// read takes the answer in and judges it. It reads to the end of a body that is within bounds, so that the connection can
-// be used again.
+// read takes the answer in and judges it. It reads to the end of a body that is within bounds, so that the connection
+// can be used again. The order: status, size, whole body, envelope, verdict. Each is a reason by itself, and the first
+// that fails is the one that is told.
 func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
 	failure := &Error{Status: resp.StatusCode, Reason: reasonStatus}
 	switch {
 	case resp.StatusCode < 200:
 		// The body of a 101 is the bare connection, which no deadline of the context governs: it is not read.
 		return nil, failure
+	// Where it leads is not looked at: whoever answers so is not ECGrid, or not the one that was configured.
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		failure.Reason = reasonRedirect
 		return nil, failure
+	// With a success nothing says what it would mean (RFC 9110, section 10.2.3).
 	case resp.StatusCode >= 400:
 		failure.RetryAfter = ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
+	// Before a byte of it is read; a length that is not told, or a lie, is caught by the limit below.
 	if resp.ContentLength > maxAnswerBytes {
 		failure.Reason = reasonTooLarge
 		return nil, failure
@@ -205,6 +235,7 @@ func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
 		failure.Reason = reasonTooLarge
 		return nil, failure
 	}
+	// Also with a 4xx or 5xx: only an envelope tells ECGrid's refusal from that of something in front of it.
 	env, ok := decodeEnvelope(body)
 	switch {
 	case !ok:
@@ -212,6 +243,7 @@ func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
 	case !env.success:
 		failure.Reason, failure.Code, failure.enveloped = reasonUnsuccessful, env.code, true
 	case resp.StatusCode == statusSuccess:
+		// Success is said twice, by the status and by the envelope, and both have to say it.
 		return env.data, nil
 	}
 	return nil, failure

@@ -10,6 +10,7 @@ import (
 
 // Method and paths of the auth endpoints, relative to the base URL.
 const (
+	// No slash in front: they are joined to a base that may have a path.
 	callMethod = http.MethodPost
 
 	pathLogin     = "v2/auth/login"
@@ -28,10 +29,12 @@ const (
 )
 
 // DefaultLoginField is the request field that names the user at login. One of the vendor's pages says "email" instead.
+// ecgridsession.Config.LoginField changes it for an app without a new version of this library.
 const DefaultLoginField = "login"
 
 // Fields of the request bodies.
 const (
+	// The login's own field is configured (Client.New).
 	sendPassword     = "password"
 	sendToken        = "token"
 	sendRefreshToken = "refreshToken"
@@ -39,6 +42,8 @@ const (
 
 // Fields of the envelope, and of its data at login, refresh and session. No list is complete: other fields are let be.
 const (
+	// A name counts in this spelling alone; another case of one of these is a broken answer (decodeObject), since
+	// readers disagree on it.
 	fieldSuccess   = "success"
 	fieldData      = "data"
 	fieldErrorCode = "errorCode"
@@ -68,12 +73,15 @@ const (
 	CodeInternalError     = "InternalError"
 )
 
+// documentedCodes are all that is repeated; another code is not wrong for that: what is printed of ECGrid's words must
+// come from here.
 var documentedCodes = []string{
 	CodeInvalidParameter, CodeDuplicateObject, CodeInvalidSession, CodeInvalidAPIKey,
 	CodeAccessDenied, CodeObjectNotFound, CodeRateLimitExceeded, CodeInternalError,
 }
 
-// documented gives code back as a constant of ours if it is a documented one, and "" for everything else.
+// documented gives code back as a constant of ours if it is a documented one, and "" for everything else. Its result is
+// our own string, so that no caller can hold on to, or log, a byte of the answer.
 func documented(code string) string {
 	if i := slices.Index(documentedCodes, code); i >= 0 {
 		return documentedCodes[i]
@@ -82,14 +90,16 @@ func documented(code string) string {
 }
 
 // deniesCredential tells whether code, at a 401, is ECGrid's verdict on the credential that the call carried.
+// AccessDenied is none of them: the user may not do this, and is signed in.
 func deniesCredential(code string) bool {
 	return code == CodeInvalidSession || code == CodeInvalidAPIKey
 }
 
 // statusSuccess is the one status that can mean success: the vendor names no other, a 204 has no room for the envelope
-// that would confirm it, and a 202 promises only to try.
+// that would confirm it, and a 202 promises only to try. Taking any 2xx would make a proxy's 204 a confirmed sign-out.
 const statusSuccess = http.StatusOK
 
-// expiryLayouts are the spellings of a time. The vendor says "ISO 8601 in UTC", which may leave out the zone that
-// RFC 3339 asks for; without one, time.Parse takes the time as UTC. Fractions of a second are read in both.
+// expiryLayouts are the spellings of a time. The vendor says "ISO 8601 in UTC", which may leave out the zone that RFC
+// 3339 asks for; without one, time.Parse takes the time as UTC. Fractions of a second are read in both. A time that
+// fits neither makes the answer unusable, never a session without an end.
 var expiryLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05"}

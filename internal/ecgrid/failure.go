@@ -16,6 +16,8 @@ import (
 
 // The fixed words of Error.Reason.
 const (
+	// They tell an operator where to look, and a user nothing; none is ever put together from what came over the
+	// network.
 	reasonCancelled    = "cancelled"
 	reasonTimedOut     = "timed out"
 	reasonRefusedConn  = "connection refused"
@@ -40,21 +42,34 @@ const (
 
 // Error is every failure of a call. Its text and its fields hold nothing of what ECGrid sent, except a status and a code
 // from the documented list. An Error is never changed once it is returned.
+//
+// Callers ask it three questions, of which at most one has a yes: is this ECGrid's verdict on the credential
+// (Rejected), is a retry of use (Retryable), or is it an answer that is final? All that the library does about a failed
+// call, from ending a session to trying again for minutes, hangs on these.
 type Error struct {
-	Status     int           // the HTTP status; 0: no answer, or none that arrived whole
-	Code       string        // a documented error code (the Code constants), or "": never what was sent raw
-	RetryAfter time.Duration // how long ECGrid asked to wait: over 0, at most MaxRetryAfter; 0: not said, or unusable
-	Reason     string        // fixed words of this package
+	// Status is the HTTP status; 0: no answer, or none that arrived whole.
+	Status int
+	// Code is a documented error code (the Code constants), or "": never what was sent raw.
+	Code string
+	// RetryAfter is how long ECGrid asked to wait: over 0, at most MaxRetryAfter; 0: not said, or unusable.
+	RetryAfter time.Duration
+	// Reason is fixed words of this package.
+	Reason string
 
-	cause     error // a context's error or nil: anything else may quote what the peer sent
-	enveloped bool  // ECGrid itself said no: an envelope with success false
-	login     bool  // the call was a login
-	unsent    bool  // the call was never made, and cannot be
-	oversized bool  // a login brought a token over the limit
+	cause error // a context's error or nil: anything else may quote what the peer sent
+	// enveloped: ECGrid itself said no, by an envelope with success false. It tells a refusal from a gateway's page.
+	enveloped bool
+	// login: the call was a login.
+	login bool
+	// unsent: the call was never made, and cannot be.
+	unsent bool
+	// oversized: a login brought a token over the limit.
+	oversized bool
 }
 
 // Error gives one line of fixed words, the status and the code.
 func (e *Error) Error() string {
+	// Nothing is formatted with %v: no value of the peer's has a way in.
 	var b strings.Builder
 	b.WriteString("ecgrid: ")
 	if e.Status != 0 {
@@ -70,15 +85,17 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives context.Canceled or context.DeadlineExceeded if the caller's context ended the call, else nil.
+// Unwrap gives context.Canceled or context.DeadlineExceeded if the caller's context ended the call, else nil. A caller
+// can so tell its own deadline from ECGrid's silence.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Rejected reports whether this is ECGrid's verdict on the credential: a 401 whose envelope says InvalidSession or
 // InvalidAPIKey. A 401 without an envelope may come from a gateway and proves nothing.
 //
-// At login every enveloped 401 counts, whatever its code: the call carries no session and no key, so the documented codes
-// of a 401 do not fit, and the one for a wrong password is not documented. Taking it for an outage would tell somebody who
-// mistyped to come back later.
+// At login every enveloped 401 counts, whatever its code: the call carries no session and no key, so the documented
+// codes of a 401 do not fit, and the one for a wrong password is not documented. Taking it for an outage would tell
+// somebody who mistyped to come back later. It is what ends sessions, so it errs towards no: an outage that looks like
+// a refusal would sign everybody out.
 func (e *Error) Rejected() bool {
 	return e.Status == http.StatusUnauthorized && (deniesCredential(e.Code) || e.login && e.enveloped)
 }
@@ -93,23 +110,29 @@ func (e *Error) Oversized() bool { return e.oversized }
 // Whether the call took effect is another question: after a timeout it may have.
 func (e *Error) Retryable() bool {
 	switch {
+	// Before the status: a login that brought too large a token was a 200.
 	case e.unsent || e.oversized || e.Rejected():
 		return false
+	// RFC 9110, section 15.6, and RFC 6585, section 4.
 	case e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= 500:
 		return true
 	case e.Status == http.StatusUnauthorized:
+		// An enveloped 401 with another documented code is final, one without a code may be a gateway's.
 		return e.Code == ""
 	case e.Status >= 200 && e.Status < 300:
+		// A page or half an envelope with a 200 is a proxy that answers in ECGrid's place.
 		return !e.enveloped
 	}
 	return false
 }
 
-// unsent is the failure of a call whose arguments no request can carry.
+// unsent is the failure of a call whose arguments no request can carry. It has no status and is not retryable, by which
+// it differs from a call that nobody answered.
 func unsent() *Error { return &Error{Reason: reasonUnsent, unsent: true} }
 
-// unanswered classifies what kept an answer from arriving whole. err itself is dropped: net/http quotes bytes of a malformed
-// response, and a proxy's error may name its password.
+// unanswered classifies what kept an answer from arriving whole. err itself is dropped: net/http quotes bytes of a
+// malformed response, and a proxy's error may name its password. Nothing is known after it: the call may have taken
+// effect.
 func unanswered(ctx context.Context, err error) *Error {
 	// The context first: whatever the network said after that is only its echo. The clock is asked too, because a dial gives
 	// up at the context's deadline by its own timer, which may go off before the context's.
@@ -120,6 +143,8 @@ func unanswered(ctx context.Context, err error) *Error {
 		}
 	}
 	switch {
+	// The two are told apart because they are for different people: a deadline is Config's, a cancellation the
+	// browser's or the app's.
 	case errors.Is(cause, context.DeadlineExceeded):
 		return &Error{Reason: reasonTimedOut, cause: context.DeadlineExceeded}
 	case cause != nil:
@@ -128,11 +153,14 @@ func unanswered(ctx context.Context, err error) *Error {
 	return &Error{Reason: reasonFor(err)}
 }
 
+// isTimeout asks by the interface: a dial, a TLS handshake and a read each have an error of their own.
 func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()
 }
 
+// reasonFor goes by types and never by text, which is the system's, in its language, and may quote. The order matters
+// where one error wraps another: a lookup that timed out is a timeout.
 func reasonFor(err error) string {
 	var lookup *net.DNSError
 	switch {
@@ -158,6 +186,8 @@ func reasonFor(err error) string {
 	return reasonNoAnswer
 }
 
+// isUntrusted is apart from isTLS since an operator mends it elsewhere: by a root, a name or a clock, where the other
+// is a port that speaks no TLS or a version that is too old.
 func isUntrusted(err error) bool {
 	var (
 		verification *tls.CertificateVerificationError

@@ -8,11 +8,18 @@ import (
 )
 
 // Grant is what a login or a refresh gave. It prints redacted, like [Auth]. The zero value grants nothing.
+//
+// It is as good as a password for as long as it lives, so it is handed on by value to one owner and never stored as it
+// is: the root package makes a Credential of it.
 type Grant struct {
-	Token        string    // a ValidToken
-	RefreshToken string    // what the next refresh sends; "" where ECGrid gave none
-	ExpiresAt    time.Time // in UTC, never zero
-	UserID       int64     // over 0
+	// Token is a ValidToken.
+	Token string
+	// RefreshToken is what the next refresh sends; "" where ECGrid gave none, and then the token itself is sent.
+	RefreshToken string
+	// ExpiresAt is in UTC, by ECGrid's clock, never zero.
+	ExpiresAt time.Time
+	// UserID is over 0.
+	UserID int64
 }
 
 // String gives "[redacted]".
@@ -33,7 +40,8 @@ func (Grant) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // MarshalJSON gives "[redacted]" as a JSON string.
 func (Grant) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// Identity is whom a credential belongs to. There is no secret in it.
+// Identity is whom a credential belongs to. There is no secret in it. It is what session answers: for an API key there
+// is no other way to learn whose it is.
 type Identity struct {
 	UserID    int64     // over 0
 	Login     string    // at most 512 bytes, no control character; "" where ECGrid gave none

@@ -12,21 +12,29 @@ import (
 // InvalidSession or InvalidAPIKey. It reads at most 64 KiB of the body, and inflates at most as much if the body is
 // gzipped, and leaves resp.Body so that the caller still reads all of it, and Close closes the original. Reading is bounded
 // in time by the request's own context only. A response with another status is left as it is.
+//
+// It is for the app's own calls, which go through the root package's Transport: their answers belong to the app, so
+// nothing of them may be lost or changed on the way. A 401 costs a look at its first 64 KiB, and no other answer
+// anything.
 func Rejection(resp *http.Response) (rejected bool) {
 	if resp == nil || resp.StatusCode != http.StatusUnauthorized || resp.Body == nil {
 		return false
 	}
+	// No envelope is that long, so the body is left alone.
 	if resp.ContentLength > maxAnswerBytes {
 		return false
 	}
-	// One byte more than an envelope may have tells a long body from one that ends at the bound.
+	// One byte more than an envelope may have tells a long body from one that ends at the bound. It is read here and
+	// not left to the caller: whether the call is to be made once more is decided before the caller sees the answer.
 	head, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
 	rest := io.Reader(resp.Body)
 	if err != nil {
 		// The caller gets the same failure at the same place, even from a body that would not repeat it.
 		rest = failingReader{err}
 	}
+	// Before anything is judged: on every path from here the caller finds the body whole.
 	resp.Body = replayedBody{io.MultiReader(bytes.NewReader(head), rest), resp.Body}
+	// Half a verdict is none.
 	if err != nil || len(head) > maxAnswerBytes {
 		return false
 	}
@@ -38,11 +46,13 @@ func Rejection(resp *http.Response) (rejected bool) {
 	return ok && deniesCredential(env.code)
 }
 
-// inflate undoes encoding within the bounds of an answer.
+// inflate undoes encoding within the bounds of an answer. An app may ask for gzip itself, and its RoundTripper then
+// leaves it packed. The bound is on what comes out: a gzip bomb is small on its way in.
 func inflate(body []byte, encoding string) ([]byte, bool) {
 	switch strings.ToLower(strings.Trim(encoding, " \t")) {
 	case "", "identity":
 		return body, true
+	// Only what net/http itself would have undone: who asks for another coding decodes it, and the verdict goes unseen.
 	case "gzip", "x-gzip": // RFC 9110, section 8.4.1.3
 	default:
 		return nil, false
@@ -55,12 +65,14 @@ func inflate(body []byte, encoding string) ([]byte, bool) {
 	return plain, err == nil && len(plain) <= maxAnswerBytes
 }
 
-// replayedBody reads what was looked at once more, then the rest.
+// replayedBody reads what was looked at once more, then the rest. It closes the original, so that the connection goes
+// back to its pool or away as if nobody had looked.
 type replayedBody struct {
 	io.Reader
 	io.Closer
 }
 
+// failingReader gives the error that ended the first reading.
 type failingReader struct{ err error }
 
 func (f failingReader) Read([]byte) (int, error) { return 0, f.err }

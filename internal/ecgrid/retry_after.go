@@ -12,7 +12,9 @@ import (
 const MaxRetryAfter = time.Hour
 
 // ParseRetryAfter reads a Retry-After header (RFC 9110, section 10.2.3), given in seconds or as an HTTP date that is
-// compared with now. It returns 0 for a value that is missing, malformed, negative, zero or past, and at most MaxRetryAfter.
+// compared with now. It returns 0 for a value that is missing, malformed, negative, zero or past, and at most
+// MaxRetryAfter. The answer is ECGrid's, or of whoever sits in front of it, and so nothing in it may stop this app for
+// longer than it would wait by itself.
 func ParseRetryAfter(value string, now time.Time) time.Duration {
 	value = strings.Trim(value, " \t")
 	if isDigits(value) {
@@ -24,6 +26,7 @@ func ParseRetryAfter(value string, now time.Time) time.Duration {
 		}
 		return time.Duration(seconds) * time.Second
 	}
+	// All three formats of a date that RFC 9110, section 5.6.7 has recipients accept.
 	at, err := http.ParseTime(value)
 	if err != nil {
 		return 0
@@ -31,6 +34,7 @@ func ParseRetryAfter(value string, now time.Time) time.Duration {
 	return min(max(at.Sub(now), 0), MaxRetryAfter)
 }
 
+// isDigits takes no sign and no space: delay-seconds has none (RFC 9110, section 10.2.3).
 func isDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }

@@ -13,7 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxBytes bounds a target: a longer one would not fit the request line of many servers anyway.
+// maxBytes bounds a target: a longer one would not fit the request line of many servers anyway. It also bounds what
+// judging one costs: anybody can send a link with 100 KB of it.
 const maxBytes = 2048
 
 // Valid reports whether target is a path on this site only, safe to put into a Location header as it is: at most 2,048
@@ -28,6 +29,7 @@ func Valid(target string) bool {
 	if len(target) > maxBytes || !isWritable(target) {
 		return false
 	}
+	// The query goes unlooked at: nothing in it can move the host.
 	p, fragment := split(target)
 	if !isPlain(p) {
 		return false
@@ -35,7 +37,8 @@ func Valid(target string) bool {
 	if strings.IndexByte(p, '%') >= 0 && !isHarmless(p) {
 		return false
 	}
-	// A fragment with a broken encoding is not a URL reference for net/url, which callers may parse it with.
+	// A fragment with a broken encoding is not a URL reference for net/url, which callers may parse it with. Nothing in
+	// a fragment is sent to a server, and nothing in it is judged for where it leads.
 	if strings.IndexByte(fragment, '%') >= 0 {
 		if _, err := url.PathUnescape(fragment); err != nil {
 			return false
@@ -48,9 +51,12 @@ func Valid(target string) bool {
 // are decoded, dot and empty segments cleaned, trailing slashes dropped and case ignored, since routers differ in all of
 // that. It errs towards true; it is for keeping a target away from a page, not for authorizing one.
 func SamePath(target, path string) bool {
+	// A false yes costs a user the way back to a page; a false no could sign them out at once, or lead in a circle.
 	return strings.EqualFold(normal(target), normal(path))
 }
 
+// isWritable refuses by the bytes that may be in a header and not by those that a browser is known to misread: that
+// list grows. A space or a CR would end the target or the header line.
 func isWritable(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -63,14 +69,17 @@ func isWritable(s string) bool {
 	return true
 }
 
-// split cuts off the query, and returns the path and the fragment.
+// split cuts off the query, and returns the path and the fragment. The order matters: a question mark behind the # is
+// of the fragment.
 func split(target string) (p, fragment string) {
 	p, fragment, _ = strings.Cut(target, "#")
 	p, _, _ = strings.Cut(p, "?")
 	return p, fragment
 }
 
-// isPlain reports whether p starts at the root and has neither empty nor dot segments, except that it may end with a slash.
+// isPlain reports whether p starts at the root and has neither empty nor dot segments, except that it may end with a
+// slash. An empty segment is one slash after another, and at the beginning of a path that is another host (RFC 3986,
+// section 4.2); a dot segment is what makes one of it when it is resolved.
 func isPlain(p string) bool {
 	if p == "" || p[0] != '/' {
 		return false
@@ -85,7 +94,8 @@ func isPlain(p string) bool {
 	return true
 }
 
-// isHarmless judges the percent-encodings of the path p.
+// isHarmless judges the percent-encodings of the path p. Targets are decoded once here. Whoever decodes once more finds
+// nothing left: a percent sign in what was decoded is refused, so "%252f" is.
 func isHarmless(p string) bool {
 	decoded, err := url.PathUnescape(p)
 	if err != nil || !utf8.ValidString(decoded) { // invalid UTF-8 is how an overlong slash is written
@@ -98,6 +108,7 @@ func isHarmless(p string) bool {
 	return strings.Count(decoded, "/") == strings.Count(p, "/") && isPlain(decoded)
 }
 
+// normal is only for SamePath. What cannot be decoded stays as it is: a target like that is refused by Valid.
 func normal(target string) string {
 	p, _ := split(target)
 	if decoded, err := url.PathUnescape(p); err == nil {

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 )
 
+// Neither type shows itself, and neither has a JSON form: a record in a log line is a session in a log line (ASVS 5.0,
+// 16.2.5). What is to be shown of a session is the public type ecgridsession.Session.
+
 // The methods are on the values, not on pointers, so that they apply to both.
 
 const (

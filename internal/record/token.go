@@ -16,11 +16,15 @@ import (
 //
 //	lead (1)      8 * index of the first part in headers (0: not there) + number of further parts
 //	each further part: uvarint of the length, bytes
+//
+// Five is also where the packed form ends for what is no JWT: a string with more dots is written as it is.
 const maxParts = 5
 
 // headers are first parts of JWTs that are common enough to be worth one byte: as the bytes that are encoded, and in
-// base64url. Positions are part of the format, so entries may not be moved, and even a new one needs a new version of the
-// record: what had to be spelled out before would no longer be canonical. The lead byte has room for 31.
+// base64url. Positions are part of the format, so entries may not be moved, and even a new one needs a new version of
+// the record: what had to be spelled out before would no longer be canonical. The lead byte has room for 31. A loop
+// looks them up: thirty are few. The first part of a JWT is the same in all tokens of one issuer, so it says nothing
+// that is worth its bytes in a cookie.
 var headers = func() (t [30]struct{ bytes, text string }) {
 	for i, s := range [len(t)]string{
 		"", // index 0 says that the first part is not in the table
@@ -60,7 +64,8 @@ var headers = func() (t [30]struct{ bytes, text string }) {
 	return t
 }()
 
-// indexOfText gives the position in headers of a first part in base64url, 0 if it is not there.
+// indexOfText gives the position in headers of a first part in base64url, 0 if it is not there. It is for writing,
+// where parts are still characters; the other is for reading, to find what should have been written by its index.
 func indexOfText(part string) int {
 	for i := 1; i < len(headers); i++ {
 		if headers[i].text == part {
@@ -80,7 +85,9 @@ func indexOfBytes(part []byte) int {
 	return 0
 }
 
-// sextets gives the 6 bits of a character of base64url (RFC 4648, section 5), and 0xff for any other character.
+// sextets gives the 6 bits of a character of base64url (RFC 4648, section 5), and 0xff for any other character. It says
+// which characters are good and which bits the last one has; base64url.Decode would say the same of a whole part, but
+// writes the bytes as well, and the length of the result is wanted first.
 var sextets = func() (t [256]byte) {
 	for i := range t {
 		t[i] = 0xff
@@ -93,32 +100,39 @@ var sextets = func() (t [256]byte) {
 	return t
 }()
 
-// packable reports whether the packed form of token stands for token and for no other. A part qualifies if it decodes and
-// encodes to itself again: no other character, no remainder of one, no bit set that the last character has to spare
-// (RFC 4648, section 3.5).
+// packable reports whether the packed form of token stands for token and for no other. A part qualifies if it decodes
+// and encodes to itself again: no other character, no remainder of one, no bit set that the last character has to spare
+// (RFC 4648, section 3.5). Strings and bytes both, since Append asks it of a token and Parse of the bytes that stand
+// for one unpacked: the two must never differ, or a token would have two encodings.
 func packable[T string | []byte](token T) bool {
 	parts, n := 1, 0 // n characters of the present part so far
 	var last byte    // the bits of the latest
 	for i := range len(token) {
 		if token[i] == '.' {
+			// An empty part is good: JWTs with direct encryption have one (RFC 7516, section 5.1).
 			if !wholeBytes(n, last) {
 				return false
 			}
 			parts, n = parts+1, 0
 			continue
 		}
+		// Bytes and not runes: what is beyond ASCII is in no table, byte by byte.
 		last = sextets[token[i]]
 		if last == 0xff {
 			return false
 		}
 		n++
 	}
+	// The last part has no dot behind it.
 	return wholeBytes(n, last) && parts <= maxParts
 }
 
-// wholeBytes reports whether n characters, the last of which has the given bits, stand for a whole number of bytes.
+// wholeBytes reports whether n characters, the last of which has the given bits, stand for a whole number of bytes. The
+// bits that the last character has to spare must be zero: any other would decode to the same bytes and come back as
+// another token.
 func wholeBytes(n int, last byte) bool {
 	switch n % 4 {
+	// Six bits are no byte.
 	case 1:
 		return false
 	case 2:
@@ -129,7 +143,9 @@ func wholeBytes(n int, last byte) bool {
 	return true
 }
 
-// appendToken appends token, packed if asked to, which takes a token that is packable.
+// appendToken appends token, packed if asked to, which takes a token that is packable. The lead byte tells index and
+// number of parts, so a first part that is in the table costs nothing else, in place of some twenty-seven bytes and
+// their length.
 func appendToken(dst []byte, token string, packed bool) []byte {
 	if !packed {
 		return appendBytes(dst, token)
@@ -138,10 +154,13 @@ func appendToken(dst []byte, token string, packed bool) []byte {
 	first, others, found := strings.Cut(token, ".")
 	index := indexOfText(first)
 	if index > 0 {
+		// The first part is told by the index, so it is not counted.
 		parts--
 	}
+	// Three bits for up to five parts, five for the index.
 	dst = append(dst, byte(index<<3|parts))
 	if index > 0 {
+		// Nothing but a first part: there is no dot for Split to find behind it.
 		if !found {
 			return dst
 		}
@@ -150,6 +169,7 @@ func appendToken(dst []byte, token string, packed bool) []byte {
 	for part := range strings.SplitSeq(token, ".") {
 		n := base64url.DecodedLen(len(part))
 		dst = appendUvarint(dst, uint64(n))
+		// In place, behind the length: no buffer for the part is needed.
 		start := len(dst)
 		dst = slices.Grow(dst, n)[:start+n]
 		base64url.Decode(dst[start:], part) // cannot fail: the token is packable
@@ -157,18 +177,25 @@ func appendToken(dst []byte, token string, packed bool) []byte {
 	return dst
 }
 
-// text is a string to be: the parts to write, still in the bytes that are parsed.
+// text is a string to be: the parts to write, still in the bytes that are parsed. It exists so that all of a
+// credential's strings can be built in one piece: their lengths are needed before any of them is written.
 type text struct {
-	prefix string           // goes in front, as it is
-	parts  [maxParts][]byte // each goes into base64url, with a dot between two parts
-	n      int              // how many parts there are
-	packed bool             // otherwise there is one part, and it goes as it is
-	length int              // of the whole
+	// prefix goes in front, as it is.
+	prefix string
+	// parts are what goes into base64url, with a dot between two of them.
+	parts [maxParts][]byte
+	// n is how many parts there are.
+	n int
+	// packed: otherwise there is one part, and it goes as it is.
+	packed bool
+	// length is of the whole, known before any of it is written.
+	length int
 }
 
+// len is in characters of the token, as writeTo will write them.
 func (t *text) len() int { return t.length }
 
-// plain reads bytes that stand for themselves.
+// plain reads bytes that stand for themselves. It is how API keys and tokens of any other form are written.
 func (d *reader) plain() text {
 	b := d.take(d.uvarint())
 	return text{parts: [maxParts][]byte{b}, n: 1, length: len(b)}
@@ -178,22 +205,29 @@ func (d *reader) plain() text {
 func (d *reader) token(packed bool) text {
 	if !packed {
 		t := d.plain()
+		// Append would have packed it, and two encodings of one token would be two cookies of one session.
 		d.fail(packable(t.parts[0]))
 		return t
 	}
+	// What is wrong with the lead is judged before anything is read by it: index and n are within their arrays from
+	// here on.
 	lead := d.byte()
+	// n is up to seven here: five and less is for the check below to say.
 	index, n := int(lead>>3), int(lead&7)
 	parts := n
 	if index > 0 {
 		parts++
 	}
+	// No parts at all is what nobody writes: an empty token has one, of no bytes.
 	d.fail(index >= len(headers) || parts == 0 || parts > maxParts)
 	if d.bad {
 		return text{}
 	}
 	t := text{prefix: headers[index].text, n: n, packed: true}
+	// The dots: one between each two parts.
 	t.length = len(t.prefix) + parts - 1
 	for i := range n {
+		// The parts stay where they are until the string is built: nothing is copied twice.
 		t.parts[i] = d.take(d.uvarint())
 		t.length += base64.RawURLEncoding.EncodedLen(len(t.parts[i]))
 	}
@@ -202,7 +236,7 @@ func (d *reader) token(packed bool) text {
 	return t
 }
 
-// writeTo writes t, for which b must have room.
+// writeTo writes t, for which b must have room. It cannot fail: lengths and parts were judged when they were read.
 func (t *text) writeTo(b *strings.Builder) {
 	if !t.packed {
 		b.Write(t.parts[0])
@@ -219,6 +253,7 @@ func (t *text) writeTo(b *strings.Builder) {
 		}
 		for len(part) > 0 {
 			k := min(piece, len(part))
+			// The array does not escape, which a slice of it kept anywhere would change.
 			b.Write(base64url.AppendEncode(chars[:0], part[:k]))
 			part = part[k:]
 		}

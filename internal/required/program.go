@@ -31,6 +31,8 @@ func Program(t testing.TB, requirement, debian string, names ...string) string {
 // required, as [Program] does.
 func Lacking(t testing.TB, requirement, what string) {
 	t.Helper()
+	// A failure and not a skip, or a machine that lost its browser would pass
+	// for one on which the tests ran.
 	words := strings.FieldsFunc(os.Getenv("ECGRID_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
 	if slices.Contains(words, requirement) {
 		t.Fatalf("ECGRID_REQUIRE asks for %s, and %s", requirement, what)

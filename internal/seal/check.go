@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// KeySize is how many random bytes a key is.
+// KeySize is how many random bytes a key is. AES-256 takes as many, and HKDF makes as many of them for each purpose.
 const KeySize = 32
 
 // SampleKeyBase64 is the key that the README prints, in standard base64. It is here to be refused: a key that anyone can
@@ -16,7 +16,9 @@ const SampleKeyBase64 = "ZWNncmlkc2Vzc2lvbiBSRUFETUUgc2FtcGxlIGtleSE="
 
 // Check returns every fault of keys: none at all, one that is not exactly [KeySize] bytes long, one whose bytes are all
 // equal, the README's sample, the same key twice. Each error names the key by its index and tells nothing of it but its
-// length. Without a fault, Check returns nil.
+// length. Without a fault, Check returns nil. Nothing else is asked of a key: whether its bytes are random cannot be
+// seen, and only what is certainly none of it is refused. That the same key is not there twice matters for rotation,
+// where the old one would be thought gone.
 func Check(keys [][]byte) []error {
 	if len(keys) == 0 {
 		return []error{errors.New("there are no keys: at least one of 32 random bytes is needed")}
@@ -26,6 +28,7 @@ func Check(keys [][]byte) []error {
 		return []error{errors.New("the sample key is not base64")}
 	}
 	var faults []error
+	// Go on after the first fault: an operator mends them in one go.
 	for i, k := range keys {
 		if n := len(k); n != KeySize {
 			faults = append(faults, fmt.Errorf("keys[%d] is %d bytes long, not %d%s", i, n, KeySize, hint(n)))
@@ -46,7 +49,8 @@ func Check(keys [][]byte) []error {
 	return faults
 }
 
-// hint names the likeliest reason for a key of n bytes: that it is still the text in which it was configured.
+// hint names the likeliest reason for a key of n bytes: that it is still the text in which it was configured. It is the
+// mistake that is made most: a key of 44 characters would be good for nothing but an error that nobody understands.
 func hint(n int) string {
 	switch n {
 	case base64.RawStdEncoding.EncodedLen(KeySize), base64.StdEncoding.EncodedLen(KeySize):

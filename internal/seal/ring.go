@@ -58,6 +58,7 @@ type Ring struct {
 	keys []key
 }
 
+// key is one secret, derived for one purpose. id is no secret: it stands in front of each value, for all to see.
 type key struct {
 	id   uint32
 	aead cipher.AEAD
@@ -75,6 +76,7 @@ func NewRing(keys [][]byte, purpose string) (*Ring, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	// Deriving and building is done once for a purpose, when the app starts, and never for a request.
 	r := &Ring{keys: make([]key, 0, len(keys))}
 	for _, secret := range keys {
 		k, err := derive(secret, purpose)
@@ -122,6 +124,7 @@ func derive(secret []byte, purpose string) (key, error) {
 // than the plaintext. Neither plaintext nor ad may overlap the free capacity of dst.
 func (r *Ring) Seal(dst, plaintext, ad []byte) []byte {
 	first := &r.keys[0]
+	// Once for all three parts, where append would grow for each.
 	dst = slices.Grow(dst, Overhead+len(plaintext))
 	dst = append(dst, version)
 	dst = binary.BigEndian.AppendUint32(dst, first.id)
@@ -139,6 +142,7 @@ func (r *Ring) Open(dst, sealed, ad []byte) (plaintext []byte, current bool, err
 	}
 	id := binary.BigEndian.Uint32(sealed[1:header])
 	// Two keys of a ring share an id once in 2^32 pairs: too seldom to refuse the ring for it, too often to rely on it.
+	// The id keeps a value of an unknown key from costing a decryption per key of the ring: anybody can send cookies.
 	for i := range r.keys {
 		if r.keys[i].id != id {
 			continue
@@ -159,6 +163,8 @@ func (r *Ring) knows(head []byte) bool {
 	return slices.ContainsFunc(r.keys, func(k key) bool { return k.id == id })
 }
 
+// redacted is all that is shown: a key in a log is as good as published, so no verb gets to the fields (ASVS 5.0,
+// 16.2.5).
 const redacted = "seal.Ring(redacted)"
 
 // String returns a constant.

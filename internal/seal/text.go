@@ -11,8 +11,8 @@ func TextLen(plaintextLen int) int {
 	return base64.RawURLEncoding.EncodedLen(Overhead + plaintextLen)
 }
 
-// SealText is [Ring.Seal] with the result in base64url without padding (RFC 4648, section 5), which may stand in a cookie
-// as it is.
+// SealText is [Ring.Seal] with the result in base64url without padding (RFC 4648, section 5), which may stand in a
+// cookie as it is. Both the bytes and the text are written into one buffer, and only the string is kept.
 func (r *Ring) SealText(plaintext, ad []byte) string {
 	buf := make([]byte, 0, Overhead+len(plaintext)+TextLen(len(plaintext)))
 	buf = r.Seal(buf, plaintext, ad)
@@ -28,10 +28,13 @@ func (r *Ring) SealText(plaintext, ad []byte) string {
 // before it is decoded.
 func (r *Ring) OpenText(dst []byte, value string, ad []byte) (plaintext []byte, current bool, err error) {
 	n := base64url.DecodedLen(len(value))
+	// So value has the eight characters that are cut from it below.
 	if n < Overhead {
 		return nil, false, ErrOpen
 	}
 	var head [6]byte
+	// Eight characters hold version and id. They are decoded once more below, with the rest: for what opens that costs
+	// little, and garbage is refused without room for all of it.
 	if !base64url.Decode(head[:], value[:8]) || !r.knows(head[:]) {
 		return nil, false, ErrOpen
 	}
