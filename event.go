@@ -61,6 +61,10 @@ const (
 	// background. Each is followed by one RevocationDone or RevocationGaveUp,
 	// and each of those follows one.
 	RevocationPending
+	// SignInFailed: Login or Start gave an error other than for its arguments.
+	// Err tells what ECGrid refused from what it did not answer; who it was is
+	// not told.
+	SignInFailed
 )
 
 // eventKindNames are in logs and metrics of apps: a name never changes.
@@ -75,6 +79,7 @@ var eventKindNames = [...]string{
 	CookieRejected:    "cookie-rejected",
 	LedgerUnavailable: "ledger-unavailable",
 	RevocationPending: "revocation-pending",
+	SignInFailed:      "sign-in-failed",
 }
 
 // String gives the kind in lower-case words, joined by hyphens: fit for a log

@@ -27,9 +27,10 @@ func TestEveryKindOfEventHasAName(t *testing.T) {
 		ecgridsession.CookieRejected:    "cookie-rejected",
 		ecgridsession.LedgerUnavailable: "ledger-unavailable",
 		ecgridsession.RevocationPending: "revocation-pending",
+		ecgridsession.SignInFailed:      "sign-in-failed",
 		0:                               "event(0)",
 		-1:                              "event(-1)",
-		11:                              "event(11)",
+		12:                              "event(12)",
 	} {
 		assert.Equal(t, name, kind.String())
 	}

@@ -40,6 +40,11 @@ func TestNobodyIsSignedInUnlessECGridSaysSo(t *testing.T) {
 				}
 				requireNoCookie(t, got)
 				assert.Empty(t, s.events.of(ecgridsession.SessionStarted))
+				failed := s.events.of(ecgridsession.SignInFailed)
+				if assert.Len(t, failed, 1) {
+					assert.Error(t, failed[0].Err)
+					assert.Zero(t, failed[0].Session, "the login may be a password, typed into the wrong field")
+				}
 				assert.Zero(t, g.stray.Load(), "nobody else sees the password or the key")
 			})
 		}

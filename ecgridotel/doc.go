@@ -17,6 +17,9 @@
 //
 //   - ecgridsession.logins: counter, {login}. Users who signed in
 //     (SessionStarted). Attribute: ecgridsession.credential, "bearer" or "api-key".
+//   - ecgridsession.login.failures: counter, {login}. Sign-ins that came to
+//     nothing (SignInFailed). Attribute: error.type, which is ECGrid's own code
+//     where the credential was wrong. Anybody with a browser can cause them.
 //   - ecgridsession.refreshes: counter, {refresh}. Calls that asked ECGrid for a
 //     new token, and what came of them. Attributes: ecgridsession.refresh.outcome,
 //     which is "refreshed" (SessionRefreshed), "failed" where the session goes on
@@ -55,9 +58,8 @@
 // status, "timeout", "canceled", "no_answer" where ECGrid gave none that can be
 // used, "ledger", or "_OTHER". It is never an error's text.
 //
-// Not counted, since there is no event for it: a sign-in that failed (count the
-// 401 and 503 of the sign-in route), and a refresh whose token another replica's
-// overtook.
+// Not counted, since there is no event for it: a refresh whose token another
+// replica's overtook.
 //
 // # Spans
 //

@@ -66,7 +66,7 @@ func OnEvent(cfg Config) (func(context.Context, ecgridsession.Event), error) {
 }
 
 type instruments struct {
-	logins, refreshes, logouts, ends, revocations, rejections, ledgerFailures metric.Int64Counter
+	logins, loginFailures, refreshes, logouts, ends, revocations, rejections, ledgerFailures metric.Int64Counter
 
 	pending  metric.Int64UpDownCounter
 	duration metric.Float64Histogram
@@ -80,6 +80,7 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		name, unit, description string
 	}{
 		{&in.logins, "ecgridsession.logins", "{login}", "Users who signed in."},
+		{&in.loginFailures, "ecgridsession.login.failures", "{login}", "Sign-ins that came to nothing."},
 		{&in.refreshes, "ecgridsession.refreshes", "{refresh}", "Calls that asked ECGrid for a new token."},
 		{&in.logouts, "ecgridsession.logouts", "{logout}", "Users who signed out."},
 		{&in.ends, "ecgridsession.ends", "{session}", "Sessions that ended otherwise than by sign-out."},
@@ -108,6 +109,8 @@ func (in *instruments) record(ctx context.Context, e ecgridsession.Event) {
 	switch e.Kind {
 	case ecgridsession.SessionStarted:
 		in.logins.Add(ctx, 1, attrs)
+	case ecgridsession.SignInFailed:
+		in.loginFailures.Add(ctx, 1, attrs)
 	case ecgridsession.SessionRefreshed, ecgridsession.RefreshFailed:
 		in.refreshes.Add(ctx, 1, attrs)
 	case ecgridsession.SessionEnded:
@@ -139,7 +142,7 @@ func (in *instruments) record(ctx context.Context, e ecgridsession.Event) {
 // callOf names the call to ECGrid whose Duration an event of a kind has.
 func callOf(kind ecgridsession.EventKind) string {
 	switch kind {
-	case ecgridsession.SessionStarted:
+	case ecgridsession.SessionStarted, ecgridsession.SignInFailed:
 		return "login"
 	case ecgridsession.SessionRefreshed, ecgridsession.RefreshFailed, ecgridsession.SessionEnded:
 		return "refresh" // the only call that may end a session by itself

@@ -22,14 +22,15 @@ func TestASignInIsCountedByItsKindOfCredential(t *testing.T) {
 	})
 }
 
-func TestASignInThatFailedIsNotCounted(t *testing.T) {
+func TestAFailedSignInIsCountedByWhatECGridSaidAndAsNoLogin(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *site) {
 		wrong := byPassword(demo)
 		wrong.Set("password", "wrong")
 		require.Equal(t, http.StatusUnauthorized, s.visitor().post("/login", wrong))
 		s.grid.Inject(ecgridtest.Fault{Path: loginCall, Status: 503})
 		require.Equal(t, http.StatusServiceUnavailable, s.visitor().post("/login", byPassword(demo)))
-		assert.Empty(t, s.collect())
+		assert.Equal(t, map[string]int64{"error.type=InvalidSession": 1, "error.type=503": 1}, s.counted("ecgridsession.login.failures"))
+		assert.Empty(t, s.counted("ecgridsession.logins"))
 	})
 }
 

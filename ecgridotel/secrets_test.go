@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +92,7 @@ func (s *site) everyKindOfEvent(t *testing.T) []*visitor {
 	v.post("/login", byPassword(demo))
 	v.post("/logout", nil)
 	settle()
+	require.Equal(t, http.StatusUnauthorized, v.post("/login", url.Values{"login": {demo.Password}, "password": {demo.Login}}))
 	forged := &visitor{s: s, cookie: strings.Repeat("forged", 20), seen: []string{strings.Repeat("forged", 20)}}
 	forged.get("/")
 	require.NoError(t, s.close())
@@ -98,7 +101,7 @@ func (s *site) everyKindOfEvent(t *testing.T) []*visitor {
 	for _, e := range s.events {
 		kinds[e.Kind] = true
 	}
-	for kind := ecgridsession.SessionStarted; kind <= ecgridsession.RevocationPending; kind++ {
+	for kind := ecgridsession.SessionStarted; kind <= ecgridsession.SignInFailed; kind++ {
 		require.True(t, kinds[kind], "no event of kind %s", kind)
 	}
 	return []*visitor{v, byKeyed, everywhere, refused, forged}
