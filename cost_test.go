@@ -24,7 +24,7 @@ const (
 	openingAllocations   = 5
 	openingBytes         = 1500
 	anonymousAllocations = 1
-	transportAllocations = 5
+	transportAllocations = 4
 
 	jwtInCookie       = 1.11 // times the token
 	base64urlInCookie = 1.45

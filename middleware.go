@@ -97,11 +97,19 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			return
 		}
 		opened := m.withSession(w, r)
+		defer returnForm(r, opened)
 		next.ServeHTTP(w, opened)
-		// The server removes the temporary files of the form that it finds in
-		// its own request.
-		r.MultipartForm = opened.MultipartForm
 	})
+}
+
+// returnForm gives the caller's request the form that was parsed behind Wrap:
+// the server removes the temporary files of the one that it finds there, after
+// a panic, too, that something around Wrap recovers from. It writes nothing
+// otherwise, since others may be reading the request.
+func returnForm(caller, opened *http.Request) {
+	if caller.MultipartForm != opened.MultipartForm {
+		caller.MultipartForm = opened.MultipartForm
+	}
 }
 
 // withSession opens the session of r, sets its cookie anew where that is due,

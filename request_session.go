@@ -18,7 +18,8 @@ import (
 // It is made by open, at the beginning of a request, and lives as long as the
 // request's context. newest, fault and ended may change in between, by
 // whichever goroutine of the request comes first, and are atomic; all else is
-// written before the handler runs and read only after.
+// written before the handler runs, but for reissued, which a sign-in in the
+// handler resets.
 type requestSession struct {
 	context.Context
 	m *Middleware
@@ -181,9 +182,13 @@ func (s *requestSession) close() {
 	s.newest.Store(nil)
 }
 
-// replace makes snap the session of the rest of the request. ended stays as it
-// is: it is looked at only where there is none.
-func (s *requestSession) replace(snap *snapshot) { s.newest.Store(snap) }
+// replace makes snap the session of the rest of the request, whose cookie is no
+// longer the one that Wrap has set. ended stays as it is: it is looked at only
+// where there is none.
+func (s *requestSession) replace(snap *snapshot) {
+	s.reissued = false
+	s.newest.Store(snap)
+}
 
 // outOfDate tells whether the cookie that the request brought is of an older
 // generation or key than the session's newest. The InLedger flag needs no look:

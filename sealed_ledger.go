@@ -13,7 +13,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
 )
 
-// sealedLedger is the Ledger as the middleware uses it: keys hashed, values
+// sealedLedger is the Ledger as the middleware uses it: ids in keys, values
 // sealed, every call with a deadline.
 //
 // The Ledger is the app's, on a server that others may read and write. So no
@@ -60,7 +60,7 @@ type sessionKeys struct {
 func (k *sessionKeys) session() string { return k.at[0] }
 func (k *sessionKeys) user() string    { return k.at[1] }
 
-// keyLen is a letter for the kind and 16 bytes of hash in base64url.
+// keyLen is a letter for the kind and 16 bytes in base64url.
 const keyLen = 1 + 22
 
 // keysOf hashes with the upstream's salt, so the same user of two ECGrids has
