@@ -124,8 +124,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// OnEvent is called synchronously for each Event, before the answer is
-	// written. A panic in it is contained. It may be called concurrently. It must
-	// not wait for Middleware.Close, which waits for it.
+	// written. A panic in it is contained. It may be called concurrently. It
+	// must not wait for Middleware.Close, which waits for it.
 	OnEvent func(context.Context, Event)
 }
 

@@ -102,9 +102,9 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// returnForm gives the caller's request the form that was parsed behind Wrap: the
-// server removes the temporary files of the one that it finds there, after a
-// panic, too, that something around Wrap recovers from. It writes nothing
+// returnForm gives the caller's request the form that was parsed behind Wrap:
+// the server removes the temporary files of the one that it finds there, after
+// a panic, too, that something around Wrap recovers from. It writes nothing
 // otherwise, since others may be reading the request.
 func returnForm(caller, opened *http.Request) {
 	if caller.MultipartForm != opened.MultipartForm {

@@ -110,8 +110,8 @@ func isPort(port string) bool {
 	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
 }
 
-// admitsHostField judges a header field "Host". net/http leaves it out in this one
-// spelling and sends any other over HTTP/1.
+// admitsHostField judges a header field "Host". net/http leaves it out in this
+// one spelling and sends any other over HTTP/1.
 func (o origin) admitsHostField(values []string) error {
 	for _, value := range values {
 		if !o.isHost(value) {

@@ -18,7 +18,8 @@ import (
 // It is made by open, at the beginning of a request, and lives as long as the
 // request's context. newest, fault and ended may change in between, by
 // whichever goroutine of the request comes first, and are atomic; all else is
-// written before the handler runs and read only after.
+// written before the handler runs, but for reissued, which a sign-in in the
+// handler resets.
 type requestSession struct {
 	context.Context
 	m *Middleware

@@ -65,6 +65,8 @@ func OnEvent(cfg Config) (func(context.Context, ecgridsession.Event), error) {
 	}, nil
 }
 
+// instruments are made once, by OnEvent, and never changed; each is safe for
+// concurrent use by itself.
 type instruments struct {
 	logins, loginFailures, refreshes, logouts, ends, revocations, rejections, ledgerFailures metric.Int64Counter
 
@@ -72,6 +74,8 @@ type instruments struct {
 	duration metric.Float64Histogram
 }
 
+// All are tried and all faults returned at once. A meter that refuses one name
+// would else be found out name by name.
 func newInstruments(meter metric.Meter) (*instruments, error) {
 	in := &instruments{}
 	var faults []error
@@ -114,6 +118,8 @@ func (in *instruments) record(ctx context.Context, e ecgridsession.Event) {
 	case ecgridsession.SessionRefreshed, ecgridsession.RefreshFailed:
 		in.refreshes.Add(ctx, 1, attrs)
 	case ecgridsession.SessionEnded:
+		// Without the outcome of a refresh: what ended the session is not
+		// always one.
 		in.ends.Add(ctx, 1, metric.WithAttributes(errorAttribute(e.Err)...))
 		if e.Duration > 0 {
 			in.refreshes.Add(ctx, 1, attrs)
@@ -121,6 +127,8 @@ func (in *instruments) record(ctx context.Context, e ecgridsession.Event) {
 	case ecgridsession.LoggedOut:
 		in.logouts.Add(ctx, 1, attrs)
 	case ecgridsession.RevocationPending:
+		// No attributes: what is added under some must be taken off under the
+		// same, and what a revocation comes to is not known yet.
 		in.pending.Add(ctx, 1)
 	case ecgridsession.RevocationDone, ecgridsession.RevocationGaveUp:
 		in.pending.Add(ctx, -1)
@@ -130,6 +138,8 @@ func (in *instruments) record(ctx context.Context, e ecgridsession.Event) {
 	case ecgridsession.LedgerUnavailable:
 		in.ledgerFailures.Add(ctx, 1, attrs)
 	}
+	// By the error of the call alone: a sign-out whose ledger failed may have
+	// had a good answer from ECGrid.
 	if call := callOf(e.Kind); call != "" && e.Duration > 0 {
 		attrs := []attribute.KeyValue{keyCall.String(call)}
 		if kind := upstreamErrorType(e.Err); kind != "" {
@@ -156,6 +166,9 @@ func callOf(kind ecgridsession.EventKind) string {
 }
 
 // describe is what can be said of an event in words of which there are few.
+// Every value is one of a list in this package or the library. A user, a
+// session or a text among them would make a series of its own for each, and
+// carry persons into the metrics.
 func describe(e ecgridsession.Event) []attribute.KeyValue {
 	attrs := errorAttribute(e.Err)
 	switch e.Kind {
@@ -185,7 +198,9 @@ func describe(e ecgridsession.Event) []attribute.KeyValue {
 	return attrs
 }
 
-// annotate notes an event on the current span, if that is recorded.
+// annotate notes an event on the current span, if that is recorded. The
+// reference of the session is here and not among the metrics' attributes: a
+// span is of one request, so it costs no series.
 func annotate(ctx context.Context, e ecgridsession.Event) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {

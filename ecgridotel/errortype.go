@@ -12,6 +12,8 @@ import (
 
 // The values of error.type that are neither a status nor a code of ECGrid's.
 const (
+	// The list is closed: error.type is an attribute of metrics, and each new
+	// value a series.
 	errorLedger   = "ledger"
 	errorTimeout  = "timeout"
 	errorCanceled = "canceled"
@@ -50,6 +52,8 @@ func upstreamErrorType(err error) string {
 		return strconv.Itoa(upstream.StatusCode)
 	case answered && upstream.StatusCode != 0:
 		return errorOther // hundreds of numbers that mean nothing
+	// Before "no answer", which it is as well: a deadline that ran out is the
+	// one that Config can mend.
 	case errors.Is(err, context.DeadlineExceeded):
 		return errorTimeout
 	case errors.Is(err, context.Canceled):

@@ -47,6 +47,8 @@ func stays(l ecgridsession.Ledger, key string, value []byte, began time.Time, d 
 func goes(l ecgridsession.Ledger, key string) error {
 	began := time.Now()
 	for {
+		// An error of the ledger is waited out here, too: what counts is that
+		// the entry goes.
 		err := holds(l, key, nil)
 		if err == nil {
 			return nil

@@ -64,6 +64,8 @@ func (l *Ledger) Check(ctx context.Context) error {
 			fault(where, "the server does not tell its settings: "+err.Error())
 			return nil
 		}
+		// Each names its server: in a Cluster, one master may be unlike the
+		// others.
 		for _, words := range complaints(infoOf(text)) {
 			fault(where, words)
 		}
@@ -141,6 +143,8 @@ func complaints(info map[string]string) []string {
 	if version := info["redis_version"]; version != "" && tooOld(version) {
 		found = append(found, "version "+version+" is too old: 6.2 or later is needed")
 	}
+	// Also where maxmemory is not set: that changes under an operator who knows
+	// of no ledger.
 	if policy := info["maxmemory_policy"]; policy != "" && policy != "noeviction" {
 		found = append(found, "maxmemory-policy is "+policy+
 			": an evicted entry may open a session that was ended; set noeviction and enough memory")
@@ -152,6 +156,7 @@ func complaints(info map[string]string) []string {
 	if info["aof_last_write_status"] == "err" {
 		found = append(found, "the append-only file cannot be written: its disk may be full")
 	}
+	// The word is INFO's own, in Redis and in Valkey.
 	if info["role"] == "slave" {
 		found = append(found, "it is a replica, which refuses writes: name the master, or Sentinel")
 	}

@@ -28,7 +28,8 @@ func Program(t testing.TB, requirement, debian string, names ...string) string {
 }
 
 // Lacking skips a test for what the machine lacks, or fails it where that is
-// required, as [Program] does.
+// required, as [Program] does: a machine that lost its browser must not pass
+// for one on which the tests ran.
 func Lacking(t testing.TB, requirement, what string) {
 	t.Helper()
 	// A failure and not a skip, or a machine that lost its browser would pass

@@ -33,12 +33,14 @@ func Check(keys [][]byte) []error {
 		if n := len(k); n != KeySize {
 			faults = append(faults, fmt.Errorf("keys[%d] is %d bytes long, not %d%s", i, n, KeySize, hint(n)))
 		}
+		// All zero is the commonest: a key that was declared and never read from anywhere.
 		if len(k) > 1 && bytes.Count(k, k[:1]) == len(k) {
 			faults = append(faults, fmt.Errorf("keys[%d] is one byte repeated, not random", i))
 		}
 		if bytes.Equal(k, sample) {
 			faults = append(faults, fmt.Errorf("keys[%d] is the sample from the README, which everyone can read", i))
 		}
+		// With the first of its equals alone, so that three of a kind make two faults and not three.
 		for j, earlier := range keys[:i] {
 			if bytes.Equal(k, earlier) {
 				faults = append(faults, fmt.Errorf("keys[%d] is the same as keys[%d]", i, j))
