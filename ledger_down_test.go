@@ -21,9 +21,6 @@ func withLedger(t *testing.T, changes ...func(*ecgridsession.Config)) (*site, *o
 	return newSite(t, append(changes, func(cfg *ecgridsession.Config) { cfg.Ledger = ledger })...), ledger
 }
 
-// signInKinds sign a browser in by either kind of credential.
-var signInKinds = map[string]func(*browser) *browser{"bearer": (*browser).signIn, "API key": (*browser).signInByKey}
-
 // unreachable are the ways in which a ledger answers nothing that helps.
 var unreachable = map[string]ledgerFault{"down": fails, "hanging": hangs, "answering nonsense": miscounts}
 
