@@ -2,6 +2,7 @@ package ecgridsession_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -251,6 +252,35 @@ func TestRefreshesOfTwoUsersNeverMeet(t *testing.T) {
 		})
 		assert.Len(t, owners, users)
 		assert.Equal(t, users, c.refreshes())
+	})
+}
+
+func TestRefreshesOfSessionsOfOneUserNeverMeet(t *testing.T) {
+	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
+		c := newCluster(t)
+		r := c.replica(change)
+		r.mux.HandleFunc("/credential", func(w http.ResponseWriter, req *http.Request) {
+			credential, err := r.m.Credential(req.Context())
+			assert.NoError(t, err)
+			io.WriteString(w, credential.Token+credential.APIKey)
+		})
+		const tokens = 3 // and a session with an API key, which has nothing to refresh
+		visitors := []*visitor{r.signIn(demo), r.signIn(demo), r.signIn(demo), r.signInByKey(demo)}
+		time.Sleep(untilDue)
+		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: time.Second})
+		got := make([]string, 10*len(visitors))
+		atOnce(len(got), func(i int) {
+			got[i] = visitors[i%len(visitors)].copy().post(r, "/credential").body
+		})
+		different := make(map[string]bool)
+		for i, credential := range got {
+			assert.True(t, credential == got[i%len(visitors)], "request %d got another session's", i)
+			different[credential] = true
+		}
+		assert.Len(t, different, len(visitors))
+		assert.True(t, different[demo.APIKey])
+		assert.Equal(t, tokens, c.refreshes())
+		assert.Equal(t, tokens, c.api.LiveTokens(demo.ID))
 	})
 }
 
