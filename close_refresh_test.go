@@ -27,10 +27,7 @@ func (r *replica) closed(d time.Duration) (time.Duration, error) {
 }
 
 func TestCloseOfAnIdleMiddlewareReturnsAtOnce(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		v.get(r, "/call")
 		v.post(r, "/logout")
@@ -43,10 +40,7 @@ func TestCloseOfAnIdleMiddlewareReturnsAtOnce(t *testing.T) {
 }
 
 func TestCloseWaitsForARefreshUnderWay(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: 3 * time.Second})
 		ctx, hangUp := context.WithCancel(t.Context())
@@ -58,16 +52,13 @@ func TestCloseWaitsForARefreshUnderWay(t *testing.T) {
 		took, err := r.closed(time.Minute)
 		require.NoError(t, err)
 		assert.Equal(t, 3*time.Second, took)
-		assert.Equal(t, http.StatusOK, v.get(c.replica(change), "/call").StatusCode, "the token was kept")
+		assert.Equal(t, http.StatusOK, v.get(c.replica(), "/call").StatusCode, "the token was kept")
 		assert.Equal(t, 1, c.refreshes())
 	})
 }
 
 func TestCloseReportsTheRefreshesThatAreLeft(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Hang: true})
 		go v.copy().get(r, "/")
@@ -157,10 +148,7 @@ func TestCloseTriesATokenThatCameWhileItWaited(t *testing.T) {
 }
 
 func TestNothingIsRefreshedAfterClose(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		_, err := r.closed(time.Minute)
 		require.NoError(t, err)

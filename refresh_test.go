@@ -27,25 +27,36 @@ func inLedger(cfg *ecgridsession.Config) { cfg.CredentialInLedger = true }
 
 // bothPlaces runs a property with the token in the cookie and in the ledger, in
 // a bubble each.
-func bothPlaces(t *testing.T, property func(t *testing.T, change func(*ecgridsession.Config))) {
+func bothPlaces(t *testing.T, property func(t *testing.T, c *cluster)) {
 	t.Helper()
 	for name, change := range map[string]func(*ecgridsession.Config){
-		"token in the cookie": func(*ecgridsession.Config) {},
+		"token in the cookie": nil,
 		"token in the ledger": inLedger,
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { property(t, change) })
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t)
+				c.change = change
+				property(t, c)
+			})
 		})
 	}
+}
+
+// signedInBothPlaces is bothPlaces with a replica and a visitor who has just
+// signed in there with a password.
+func signedInBothPlaces(t *testing.T, property func(t *testing.T, c *cluster, r *replica, v *visitor)) {
+	t.Helper()
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica()
+		property(t, c, r, r.signIn(demo))
+	})
 }
 
 func TestADueTokenIsRefreshedBeforeAPageIsServed(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		t.Run(method, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				before := v.token(r)
 				time.Sleep(untilDue)
 
@@ -65,10 +76,7 @@ func TestADueTokenIsRefreshedBeforeAPageIsServed(t *testing.T) {
 }
 
 func TestATokenThatIsNotDueIsLeftAlone(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		for range 12 {
 			time.Sleep(time.Minute)
 			assert.Equal(t, http.StatusOK, v.get(r, "/call").StatusCode)
@@ -80,10 +88,7 @@ func TestATokenThatIsNotDueIsLeftAlone(t *testing.T) {
 func TestOtherMethodsRefreshWhenTheTokenIsAskedFor(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, "PROPFIND"} {
 		t.Run(method, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				time.Sleep(untilDue)
 
 				v.send(r, method, "/")
@@ -98,10 +103,7 @@ func TestOtherMethodsRefreshWhenTheTokenIsAskedFor(t *testing.T) {
 }
 
 func TestALongRequestOutlivesItsToken(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		outbound := &http.Client{Transport: r.m.Transport(handlerTransport{c.api})}
 		r.mux.HandleFunc("/long", func(w http.ResponseWriter, req *http.Request) {
 			for range 100 {
@@ -121,10 +123,7 @@ func TestALongRequestOutlivesItsToken(t *testing.T) {
 }
 
 func TestSigningOutNeverWaitsForARefresh(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Hang: true})
 
@@ -140,10 +139,7 @@ func TestSigningOutNeverWaitsForARefresh(t *testing.T) {
 func TestAHundredRequestsAtExpiryMakeOneRefreshCall(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				time.Sleep(untilDue)
 				c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: time.Second})
 
@@ -210,9 +206,8 @@ func TestAnAPIKeyIsNeverRefreshed(t *testing.T) {
 }
 
 func TestNothingIsRefreshedPastTheAbsoluteEnd(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change, func(cfg *ecgridsession.Config) { cfg.Lifetime = untilDue })
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica(func(cfg *ecgridsession.Config) { cfg.Lifetime = untilDue })
 		v := r.signIn(demo)
 		r.mux.HandleFunc("/long", func(_ http.ResponseWriter, req *http.Request) {
 			time.Sleep(untilDue)
@@ -226,9 +221,8 @@ func TestNothingIsRefreshedPastTheAbsoluteEnd(t *testing.T) {
 }
 
 func TestRefreshesOfTwoUsersNeverMeet(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica()
 		const users = 50
 		visitors := make([]*visitor, users)
 		for i := range visitors {
@@ -256,9 +250,8 @@ func TestRefreshesOfTwoUsersNeverMeet(t *testing.T) {
 }
 
 func TestRefreshesOfSessionsOfOneUserNeverMeet(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica()
 		r.mux.HandleFunc("/credential", func(w http.ResponseWriter, req *http.Request) {
 			credential, err := r.m.Credential(req.Context())
 			assert.NoError(t, err)
@@ -285,10 +278,9 @@ func TestRefreshesOfSessionsOfOneUserNeverMeet(t *testing.T) {
 }
 
 func TestARefreshTokenIsUsedAndItsSuccessorKept(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		c.api.SetRefreshTokens(true)
-		r := c.replica(change)
+		r := c.replica()
 		v := r.signIn(demo)
 		for range 5 {
 			// Longer than the token lives, so that only a refresh token helps.
@@ -354,10 +346,7 @@ func TestARefreshIsNotRepeatedOverACutConnection(t *testing.T) {
 }
 
 func TestACallerWithoutPatienceGetsItsOwnErrorAlone(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		before := v.token(r)
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: 3 * time.Second})
@@ -380,10 +369,7 @@ func TestACallerWithoutPatienceGetsItsOwnErrorAlone(t *testing.T) {
 }
 
 func TestARefreshThatNobodyWaitsForAnyMoreIsKept(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: 3 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
