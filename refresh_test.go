@@ -325,7 +325,6 @@ func TestARefreshIsNotRepeatedOverACutConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			api := ecgridtest.NewAPI()
 			api.AddUser(demo)
-			api.SetTokenTTL(3 * time.Second) // due after half of it
 			server := httptest.NewUnstartedServer(api)
 			server.EnableHTTP2 = http2
 			server.StartTLS()
@@ -334,12 +333,12 @@ func TestARefreshIsNotRepeatedOverACutConnection(t *testing.T) {
 				cfg.Upstream = server.URL
 				cfg.BaseTransport = server.Client().Transport
 			})
+			clock := s.clockOf()
 			b := s.browser().signIn() // the connection has been used from here on
 			api.Inject(ecgridtest.Fault{Path: refreshCall, Reset: true})
-			require.Eventually(t, func() bool {
-				b.get("/")
-				return len(s.events.of(ecgridsession.RefreshFailed)) > 0
-			}, 10*time.Second, 50*time.Millisecond)
+			clock.advance(untilDue)
+			b.get("/")
+			require.Len(t, s.events.of(ecgridsession.RefreshFailed), 1)
 			assert.Len(t, api.Calls(refreshCall), 1)
 		})
 	}
