@@ -93,7 +93,7 @@ func TestTheLedgerIsAskedToRememberAnEndUntilNoReplicaOpensTheCookie(t *testing.
 	assert.InDelta(t, left.Seconds(), ttls[0].Seconds(), 60)
 }
 
-func TestWhenTheLedgersDataAreLost(t *testing.T) {
+func TestWhatTheLedgerHasLostSignsOutHereOrAtECGrid(t *testing.T) {
 	t.Run("an API key's session is signed out", func(t *testing.T) {
 		ledger := newOpenLedger()
 		s := newSite(t, func(cfg *ecgridsession.Config) { cfg.Ledger = ledger })

@@ -91,7 +91,7 @@ func TestACredentialThatOnlyTheLedgerHasIsNotMissedForSignedOut(t *testing.T) {
 	}
 }
 
-func TestSignInWithoutTheLedger(t *testing.T) {
+func TestWithoutTheLedgerOnlyATokenForTheCookieSignsIn(t *testing.T) {
 	for name, fault := range unreachable {
 		t.Run("by password, "+name, func(t *testing.T) {
 			s, ledger := withLedger(t)

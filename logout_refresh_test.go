@@ -15,7 +15,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
-func TestSigningOutWhileARefreshIsUnderWay(t *testing.T) {
+func TestSigningOutDuringARefreshEndsTheSessionAtOnceAndItsNewTokenToo(t *testing.T) {
 	for where, elsewhere := range map[string]bool{"here": false, "on another replica": true} {
 		for when, minted := range map[string]bool{"before ECGrid minted": false, "after ECGrid minted": true} {
 			t.Run(where+", "+when, func(t *testing.T) {

@@ -64,7 +64,7 @@ func (a *app) request(method, path string, cookie *http.Cookie) *httptest.Respon
 	return w
 }
 
-func TestWhatARequestCostsInRoundTrips(t *testing.T) {
+func TestARequestCostsAsFewRoundTripsAsItNeeds(t *testing.T) {
 	w := newWire(t, redisserver.Start(t).Addr)
 	ledger := opened(t, w.addr)
 	a := newApp(t, ledger)
