@@ -81,9 +81,10 @@ func (s *sealedRecord) open(value string) (rec record.Record, how reading) {
 
 // cookieCarrier is the default: from the Cookie header straight to the record.
 type cookieCarrier struct {
-	sealed  sealedRecord
-	name    string
-	options sessions.Options
+	sealed   sealedRecord
+	name     string
+	options  sessions.Options
+	deletion string // the line of the deletion cookie
 }
 
 func (c *cookieCarrier) read(r *http.Request) (record.Record, reading) {
@@ -125,7 +126,7 @@ func (c *cookieCarrier) write(w http.ResponseWriter, _ *http.Request, rec *recor
 }
 
 func (c *cookieCarrier) delete(w http.ResponseWriter, _ *http.Request) error {
-	setCookie(w.Header(), c.name, deletionCookie(c.name, &c.options))
+	setCookie(w.Header(), c.name, c.deletion)
 	return nil
 }
 
@@ -136,6 +137,7 @@ type storeCarrier struct {
 	store    sessions.Store
 	name     string
 	options  sessions.Options
+	deletion string // the line of the deletion cookie
 	lifetime time.Duration
 }
 
@@ -211,7 +213,7 @@ func (c *storeCarrier) write(w http.ResponseWriter, r *http.Request, rec *record
 func (c *storeCarrier) delete(w http.ResponseWriter, r *http.Request) error {
 	// The line is ours, whatever the store does: gorilla's own deletion still
 	// carries the values.
-	setCookie(w.Header(), c.name, deletionCookie(c.name, &c.options))
+	setCookie(w.Header(), c.name, c.deletion)
 	present, err := c.store.New(r, c.name)
 	if err != nil || present == nil || present.IsNew {
 		return nil // there is no row to be found by this cookie

@@ -122,7 +122,8 @@ type Config struct {
 	Logger *slog.Logger
 
 	// OnEvent is called synchronously for each Event, before the answer is
-	// written. A panic in it is contained. It may be called concurrently.
+	// written. A panic in it is contained. It may be called concurrently. It must
+	// not wait for Middleware.Close, which waits for it.
 	OnEvent func(context.Context, Event)
 }
 
@@ -209,6 +210,13 @@ func (c Config) check() (origin, *http.CrossOriginProtection, error) {
 	}
 	for _, err := range seal.Check(c.Keys) {
 		fault("Keys: %w", err)
+	}
+	// One that nobody made would panic at the first sign-out, and end nothing.
+	if l, ours := c.Ledger.(*MemoryLedger); ours && (l == nil || l.start.IsZero()) {
+		fault("Ledger: a MemoryLedger comes from NewMemoryLedger")
+	}
+	if s, ours := c.Store.(*CookieStore); ours && (s == nil || s.codec == nil) {
+		fault("Store: a CookieStore comes from NewCookieStore")
 	}
 	if err := checkCookieName(c.CookieName, c.InsecureCookie); err != nil {
 		fault("CookieName: %w", err)

@@ -44,7 +44,7 @@ func ExampleNewMemoryLedger() {
 }
 
 // slowLog is a Ledger that tells of slow calls of another. All that it sees may
-// be shown: keys are hashes, and values are sealed.
+// be shown: keys tell at most which user it is, and values are sealed.
 type slowLog struct {
 	ecgridsession.Ledger
 	limit time.Duration

@@ -31,6 +31,12 @@ func (m *Middleware) OpenCookie(r *http.Request) (record.Record, bool) {
 	return rec, reading == current || reading == outdated
 }
 
+// CookieValues gives what the Cookie lines hold under name, and false where they
+// are too many.
+func CookieValues(lines []string, name string) ([]string, bool) {
+	return cookieValues(nil, http.Header{"Cookie": lines}, name)
+}
+
 func (m *Middleware) sealedRecord() sealedRecord {
 	switch c := m.carrier.(type) {
 	case *cookieCarrier:

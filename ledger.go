@@ -9,8 +9,9 @@ import (
 // token has been refreshed, and the credentials that do not belong into a
 // cookie. All replicas of an app share one.
 //
-// Keys are short ASCII strings that tell nothing; values are sealed before they
-// get here, so neither is a secret. Values are 1 byte to about 50 KiB. An
+// Keys are short ASCII strings: that of a session is a hash, and that of a user
+// holds ECGrid's number of the user for all to read. Values are sealed before
+// they get here, so neither is a secret. Values are 1 byte to about 50 KiB. An
 // implementation is safe for concurrent use, and both methods return soon after
 // ctx is done, with its error or one that wraps it. [ledgertest.Run] holds it
 // to all of this.

@@ -124,7 +124,9 @@ func (m *Middleware) LoginHandler() http.Handler {
 }
 
 func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
+	if r.Body != nil { // as it is where a server has read the request
+		r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
+	}
 	if err := parseBody(r); err != nil {
 		status := http.StatusBadRequest
 		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {

@@ -54,12 +54,13 @@ func New(cfg Config) (*Middleware, error) {
 		HttpOnly: true,                // ASVS 5.0, 3.3.4
 		SameSite: cfg.SameSite,        // ASVS 5.0, 3.3.2
 	}
+	deletion := deletionCookie(cfg.CookieName, &options)
 	m := &Middleware{cfg: cfg, upstream: upstream, ledger: ledger, gate: gate, now: time.Now}
 	if cfg.Store == nil {
-		m.carrier = &cookieCarrier{sealed: sealed, name: cfg.CookieName, options: options}
+		m.carrier = &cookieCarrier{sealed: sealed, name: cfg.CookieName, options: options, deletion: deletion}
 	} else {
 		m.carrier = &storeCarrier{
-			sealed: sealed, store: cfg.Store, name: cfg.CookieName, options: options, lifetime: cfg.Lifetime,
+			sealed: sealed, store: cfg.Store, name: cfg.CookieName, options: options, deletion: deletion, lifetime: cfg.Lifetime,
 		}
 	}
 	base := cfg.BaseTransport
@@ -83,11 +84,19 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			return
 		}
 		opened := m.withSession(w, r)
+		defer returnForm(r, opened)
 		next.ServeHTTP(w, opened)
-		// The server removes the temporary files of the form that it finds in
-		// its own request.
-		r.MultipartForm = opened.MultipartForm
 	})
+}
+
+// returnForm gives the caller's request the form that was parsed behind Wrap: the
+// server removes the temporary files of the one that it finds there, after a
+// panic, too, that something around Wrap recovers from. It writes nothing
+// otherwise, since others may be reading the request.
+func returnForm(caller, opened *http.Request) {
+	if caller.MultipartForm != opened.MultipartForm {
+		caller.MultipartForm = opened.MultipartForm
+	}
 }
 
 // withSession opens the session of r, sets its cookie anew where that is due,

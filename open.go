@@ -18,21 +18,10 @@ const maxStartAhead = time.Minute
 // ledger. It changes nothing and sets no cookie.
 func (m *Middleware) open(r *http.Request) *requestSession {
 	rec, how := m.carrier.read(r)
-	if how == absent {
-		return newAnonymousRequest(r.Context(), m)
+	if how != current && how != outdated {
+		return m.unread(r.Context(), how)
 	}
 	s := newRequestSession(r.Context(), m, rec, how)
-	switch how {
-	case unreadable:
-		s.standing = standingRejected
-		m.emit(s, Event{Kind: CookieRejected})
-		return s
-	case unreachable:
-		s.standing = standingUnknown
-		s.fault.Store(&errStoreUnavailable)
-		m.emit(s, Event{Kind: LedgerUnavailable, Err: errStoreUnavailable})
-		return s
-	}
 	s.now = m.now().UnixMilli()
 	s.carried.keys = m.ledger.keysOf(rec.ID, rec.UserID)
 	s.standing = m.withinLimits(&rec, s.now)
@@ -41,6 +30,21 @@ func (m *Middleware) open(r *http.Request) *requestSession {
 		m.emit(s, Event{Kind: CookieRejected})
 	case standingOpen:
 		m.askLedger(s)
+	}
+	return s
+}
+
+// unread is a request without a cookie of ours, or with one that says nothing.
+func (m *Middleware) unread(ctx context.Context, how reading) *requestSession {
+	s := newAnonymousRequest(ctx, m, how)
+	switch how {
+	case unreadable:
+		s.standing = standingRejected
+		m.emit(s, Event{Kind: CookieRejected})
+	case unreachable:
+		s.standing = standingUnknown
+		s.fault.Store(&errStoreUnavailable)
+		m.emit(s, Event{Kind: LedgerUnavailable, Err: errStoreUnavailable})
 	}
 	return s
 }

@@ -67,8 +67,6 @@ func (o origin) admits(req *http.Request) error {
 	case req.Host != "" && req.Host != u.Host && !o.isHost(req.Host):
 		// The Host field decides which site a shared front end serves.
 		return fmt.Errorf("%w: Request.Host names another host", ErrOtherOrigin)
-	case o.isNamedOtherwise(req.Header):
-		return fmt.Errorf("%w: a Host header names another host", ErrOtherOrigin)
 	case o.path != "" && !under(o.path, u.Path):
 		return fmt.Errorf("%w: outside the upstream's path", ErrOtherOrigin)
 	}
@@ -91,20 +89,15 @@ func isPort(port string) bool {
 	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
 }
 
-// isNamedOtherwise tells whether a header field names another host. net/http
-// leaves out "Host" in this one spelling and sends any other over HTTP/1.
-func (o origin) isNamedOtherwise(header http.Header) bool {
-	for name, values := range header {
-		if !strings.EqualFold(name, "Host") {
-			continue
-		}
-		for _, value := range values {
-			if !o.isHost(value) {
-				return true
-			}
+// admitsHostField judges a header field "Host". net/http leaves it out in this one
+// spelling and sends any other over HTTP/1.
+func (o origin) admitsHostField(values []string) error {
+	for _, value := range values {
+		if !o.isHost(value) {
+			return fmt.Errorf("%w: a Host header names another host", ErrOtherOrigin)
 		}
 	}
-	return false
+	return nil
 }
 
 // equalFold compares s with an ASCII string as DNS does. Without a look at the

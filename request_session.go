@@ -23,7 +23,7 @@ type requestSession struct {
 
 	request *http.Request // what the handlers behind Wrap get
 
-	carried  *snapshot // what the cookie held, whether or not it opens a session; nil without one
+	carried  *snapshot // what the cookie held, whether or not it opens a session; nil where it was not read
 	reading  reading
 	standing standing
 	reissued bool                  // Wrap has set the cookie anew
@@ -35,15 +35,15 @@ type requestSession struct {
 	ended  atomic.Bool // there was a session when the request began
 }
 
-// newAnonymousRequest is for a request without a cookie of ours, which most are:
-// for every image and script of the pages before sign-in it is all that is paid.
-func newAnonymousRequest(ctx context.Context, m *Middleware) *requestSession {
+// newAnonymousRequest is for a request whose cookie was not read: nothing is
+// carried. For every image and script before sign-in it is all that is paid.
+func newAnonymousRequest(ctx context.Context, m *Middleware, how reading) *requestSession {
 	made := new(struct {
 		session requestSession
 		request http.Request
 	})
 	s := &made.session
-	s.Context, s.m, s.request = ctx, m, &made.request
+	s.Context, s.m, s.request, s.reading = ctx, m, &made.request, how
 	return s
 }
 
@@ -159,8 +159,12 @@ func (s *requestSession) close() {
 	s.newest.Store(nil)
 }
 
-// replace makes snap the session of the rest of the request.
-func (s *requestSession) replace(snap *snapshot) { s.newest.Store(snap) }
+// replace makes snap the session of the rest of the request, whose cookie is no
+// longer the one that Wrap has set.
+func (s *requestSession) replace(snap *snapshot) {
+	s.reissued = false
+	s.newest.Store(snap)
+}
 
 // outOfDate tells whether the cookie that the request brought is of an older
 // generation or key than the session's newest.

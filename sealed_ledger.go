@@ -13,7 +13,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
 )
 
-// sealedLedger is the Ledger as the middleware uses it: keys hashed, values
+// sealedLedger is the Ledger as the middleware uses it: ids in keys, values
 // sealed, every call with a deadline.
 type sealedLedger struct {
 	ledger  Ledger
@@ -51,7 +51,7 @@ type sessionKeys struct {
 func (k *sessionKeys) session() string { return k.at[0] }
 func (k *sessionKeys) user() string    { return k.at[1] }
 
-// keyLen is a letter for the kind and 16 bytes of hash in base64url.
+// keyLen is a letter for the kind and 16 bytes in base64url.
 const keyLen = 1 + 22
 
 func (l *sealedLedger) keysOf(id [16]byte, userID int64) sessionKeys {

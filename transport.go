@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"strings"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 )
@@ -59,7 +58,7 @@ type transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	credential, err := t.admit(req)
+	credential, cookies, err := t.admit(req)
 	if err != nil {
 		// A RoundTripper closes the body whatever happens.
 		if req.Body != nil {
@@ -67,7 +66,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := t.send(req, credential)
+	resp, err := t.send(req, credential, cookies)
 	if err != nil || !ecgrid.Rejection(resp) {
 		return resp, err
 	}
@@ -80,13 +79,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	resp.Body.Close()
-	return t.send(again, newer)
+	return t.send(again, newer, cookies)
 }
 
 // send sends req with the credential. The answer names the request without it:
 // who logs an answer, or takes its request for another one, must not have it.
-func (t *transport) send(req *http.Request, c Credential) (*http.Response, error) {
-	resp, err := t.base.RoundTrip(t.withCredential(req, c))
+func (t *transport) send(req *http.Request, c Credential, cookies bool) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(t.withCredential(req, c, cookies))
 	if resp != nil {
 		resp.Request = req
 	}
@@ -110,26 +109,35 @@ func replay(req *http.Request) (*http.Request, bool) {
 	return &again, true
 }
 
-// admit returns the credential for a request that may carry it.
-func (t *transport) admit(req *http.Request) (Credential, error) {
+// admit returns the credential for a request that may carry it, and whether the
+// request has cookies.
+func (t *transport) admit(req *http.Request) (c Credential, cookies bool, err error) {
 	if err := t.m.upstream.admits(req); err != nil {
-		return Credential{}, err
+		return Credential{}, false, err
 	}
-	for name := range req.Header {
-		// Whoever fills the map directly may spell it otherwise.
-		if strings.EqualFold(name, ecgrid.HeaderBearer) || strings.EqualFold(name, ecgrid.HeaderAPIKey) {
-			return Credential{}, fmt.Errorf("%w: %s is set", ErrConflictingCredential, name)
+	// Whoever fills the map directly may spell a name otherwise.
+	for name, values := range req.Header {
+		switch {
+		case equalFold(name, "Host"):
+			if err := t.m.upstream.admitsHostField(values); err != nil {
+				return Credential{}, false, err
+			}
+		case equalFold(name, ecgrid.HeaderBearer), equalFold(name, ecgrid.HeaderAPIKey):
+			return Credential{}, false, fmt.Errorf("%w: %s is set", ErrConflictingCredential, name)
+		case equalFold(name, "Cookie"):
+			cookies = true
 		}
 	}
 	if err := req.Context().Err(); err != nil {
-		return Credential{}, err
+		return Credential{}, false, err
 	}
-	return t.m.Credential(req.Context())
+	c, err = t.m.Credential(req.Context())
+	return c, cookies, err
 }
 
 // withCredential is a copy of req that may be sent: the caller's is left as it
 // is, since http.Client copies its headers to where a redirect leads.
-func (t *transport) withCredential(req *http.Request, c Credential) *http.Request {
+func (t *transport) withCredential(req *http.Request, c Credential, cookies bool) *http.Request {
 	made := new(struct { // one allocation
 		request    http.Request
 		credential [1]string
@@ -140,20 +148,28 @@ func (t *transport) withCredential(req *http.Request, c Credential) *http.Reques
 	if out.Header == nil {
 		out.Header = make(http.Header, 1)
 	}
-	for name, lines := range req.Header {
-		if !strings.EqualFold(name, "Cookie") {
-			continue
-		}
-		if lines = withoutCookie(lines, t.m.cfg.CookieName); len(lines) > 0 {
-			out.Header[name] = lines
-		} else {
-			delete(out.Header, name)
-		}
+	if cookies {
+		t.dropOurCookie(out.Header)
 	}
 	var name string
 	name, made.credential[0] = c.auth().Header()
 	out.Header[name] = made.credential[:]
 	return out
+}
+
+// dropOurCookie keeps the session's cookie, as a reverse proxy copies it, from
+// going to ECGrid.
+func (t *transport) dropOurCookie(header http.Header) {
+	for name, lines := range header {
+		if !equalFold(name, "Cookie") {
+			continue
+		}
+		if lines = withoutCookie(lines, t.m.cfg.CookieName); len(lines) > 0 {
+			header[name] = lines
+		} else {
+			delete(header, name)
+		}
+	}
 }
 
 // supersede returns a newer credential of the request's session than the one

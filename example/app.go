@@ -45,10 +45,10 @@ func newApp(opts options, logger *slog.Logger) (*app, error) {
 	a.m, err = ecgridsession.New(ecgridsession.Config{
 		Upstream: upstream,
 		Keys:     opts.keys,
-		// Browsers keep a Secure cookie only where they came by https, some of
-		// them not even for localhost, and curl never. What is listened on is
-		// a loopback address, so nobody is there to read along.
-		InsecureCookie: true,
+		// Over plain http browsers keep no Secure cookie, some of them not even
+		// for localhost, and curl never. What is listened on is a loopback
+		// address, so nobody is there to read along.
+		InsecureCookie: opts.plainHTTP(),
 		Logger:         logger,
 	})
 	if err != nil {
@@ -67,10 +67,8 @@ func (a *app) handler() http.Handler {
 	mux.Handle("/session", a.m.SessionHandler())
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.Handle("GET /static/", staticHandler())
+	mux.HandleFunc("GET /events", a.events)
 	mux.HandleFunc("/", a.notFound)
-	if a.grid != nil {
-		mux.HandleFunc("GET /events", a.events)
-	}
 	return a.m.Wrap(withHeaders(mux))
 }
 

@@ -24,15 +24,21 @@ const (
 	writeTimeout = 10 * time.Second
 )
 
-// events streams what the panel shows: an event "call" for each call, again when
-// its status has come, "token" for each change of the token, and "session-ended"
-// where the reader was signed in and is no longer. It begins with the latest
-// calls, so that a browser that reconnects has missed nothing.
+// events tells a page whose reader was signed in, and is no longer, of the end:
+// an event "session-ended". With the fake it also streams what the panel shows:
+// an event "call" for each call, again when its status has come, and "token" for
+// each change of the token. It begins with the latest calls, so that a browser
+// that reconnects has missed nothing.
 func (a *app) events(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	_, signedIn := a.m.Session(r.Context())
+	if !signedIn && a.grid == nil {
+		w.WriteHeader(http.StatusNoContent) // there is nothing to tell; EventSource does not ask again
+		return
+	}
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -40,7 +46,7 @@ func (a *app) events(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	// Shutdown waits for requests to finish, and a stream does not by itself.
 	defer context.AfterFunc(a.streams, cancel)()
-	if _, signedIn := a.m.Session(ctx); signedIn {
+	if signedIn {
 		// A visitor may watch as well, but the page of a user whose session
 		// has ended, in this tab or another, is to learn of it.
 		var done context.CancelFunc
@@ -57,7 +63,7 @@ func (a *app) events(w http.ResponseWriter, r *http.Request) {
 
 // stream is one reader of the events.
 type stream struct {
-	grid    *grid
+	grid    *grid // nil with the real ECGrid
 	w       http.ResponseWriter
 	control *http.ResponseController
 
@@ -71,7 +77,10 @@ func (s *stream) run(ctx context.Context) error {
 	ticker := time.NewTicker(lookAgain)
 	defer ticker.Stop()
 	for {
-		changed := s.grid.nextChange()
+		var changed <-chan struct{}
+		if s.grid != nil {
+			changed = s.grid.nextChange()
+		}
 		if err := s.update(); err != nil {
 			return err
 		}
@@ -89,6 +98,21 @@ func (s *stream) run(ctx context.Context) error {
 
 // update writes what is new, all of it at once.
 func (s *stream) update() error {
+	var out []byte
+	if s.grid != nil {
+		out = s.news()
+	}
+	if len(out) == 0 && time.Since(s.wroteAt) >= keepAlive {
+		out = []byte(":\n\n")
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return s.write(out)
+}
+
+// news is what the panel does not show yet.
+func (s *stream) news() []byte {
 	calls := s.grid.Calls("")
 	now := tokenOf(calls, s.grid.LiveTokens(demo.ID))
 	var out []byte
@@ -109,13 +133,7 @@ func (s *stream) update() error {
 		out = appendEvent(out, "token", now)
 	}
 	s.started = true
-	if len(out) == 0 && time.Since(s.wroteAt) >= keepAlive {
-		out = []byte(":\n\n")
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	return s.write(out)
+	return out
 }
 
 func (s *stream) write(out []byte) error {

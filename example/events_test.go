@@ -223,6 +223,22 @@ func TestASignedInReaderLearnsThatTheSessionHasEnded(t *testing.T) {
 	assert.Zero(t, a.grid.LiveTokens(demo.ID))
 }
 
+func TestAReaderLearnsOfTheEndWithTheRealECGridToo(t *testing.T) {
+	ecgrid := ecgridtest.NewServer(t)
+	ecgrid.AddUser(demo)
+	real := startProgram(t, encodedKey(1), "-addr", "localhost:0", "-upstream", ecgrid.URL)
+	b := newBrowser(t, real.url).signIn()
+	otherTab := watch(t, b.url, b.cookies()...)
+	b.post("/logout", nil)
+
+	var all []event
+	for e := range otherTab.events {
+		all = append(all, e)
+	}
+	assert.Equal(t, []event{{"session-ended", "{}"}}, all)
+	assert.Zero(t, real.exit())
+}
+
 func TestTheStreamEndsWithItsReader(t *testing.T) {
 	url, ended := serveEvents(t)
 	stream := watch(t, url)

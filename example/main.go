@@ -9,10 +9,10 @@
 // that seal the cookie come from the environment variable ECGRID_SESSION_KEYS:
 // 32 random bytes each, in base64, separated by commas.
 //
-// It listens on a loopback address over plain http, so that it needs no
-// certificate. A real app is served over https, without Config.InsecureCookie,
-// and refuses to start without its keys; everything else here is as it would
-// be there.
+// It listens on a loopback address, and over plain http, so that it needs no
+// certificate; -tls-cert and -tls-key give it one. A real app is served over
+// https, without Config.InsecureCookie, and refuses to start without its keys;
+// everything else here is as it would be there.
 package main
 
 import (
@@ -95,7 +95,13 @@ func (a *app) serve(ctx context.Context, opts options, stdout io.Writer) (err er
 	fmt.Fprintln(stdout, opts.greeting(listener.Addr().(*net.TCPAddr).Port))
 
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() {
+		if opts.plainHTTP() {
+			failed <- server.Serve(listener)
+			return
+		}
+		failed <- server.ServeTLS(listener, opts.tlsCert, opts.tlsKey)
+	}()
 	select {
 	case err := <-failed:
 		return err

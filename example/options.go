@@ -23,6 +23,8 @@ type options struct {
 	host       string // of addr, as it was given
 	upstream   string // "": the fake
 	tokenTTL   time.Duration
+	tlsCert    string // "": plain http
+	tlsKey     string
 	keys       [][]byte
 	randomKeys bool
 }
@@ -33,6 +35,8 @@ func parseOptions(args []string, getenv func(string) string, usage io.Writer) (o
 	flags.StringVar(&o.addr, "addr", "localhost:8080", "loopback `address` to listen on; port 0 takes a free one")
 	flags.StringVar(&o.upstream, "upstream", "", "base `URL` of the real ECGrid, such as https://rest.ecgrid.io (default: a fake inside)")
 	flags.DurationVar(&o.tokenTTL, "token-ttl", 15*time.Minute, "how long the fake's tokens live")
+	flags.StringVar(&o.tlsCert, "tls-cert", "", "PEM `file` of a certificate, to serve https as a real app is (default: plain http)")
+	flags.StringVar(&o.tlsKey, "tls-key", "", "PEM `file` of the certificate's key")
 	flags.Usage = func() {
 		fmt.Fprintf(usage, "Usage of example:\n")
 		flags.SetOutput(usage)
@@ -51,6 +55,8 @@ func parseOptions(args []string, getenv func(string) string, usage io.Writer) (o
 	switch {
 	case ttlGiven && o.upstream != "":
 		return options{}, errors.New("-token-ttl is for the fake only: the real ECGrid decides for itself")
+	case (o.tlsCert == "") != (o.tlsKey == ""):
+		return options{}, errors.New("-tls-cert and -tls-key go together")
 	case o.tokenTTL < time.Second:
 		return options{}, errors.New("-token-ttl must be a second or more")
 	}
@@ -70,8 +76,12 @@ func parseOptions(args []string, getenv func(string) string, usage io.Writer) (o
 	return o, nil
 }
 
+// plainHTTP tells whether the app is served without TLS.
+func (o options) plainHTTP() bool { return o.tlsCert == "" }
+
 // loopbackHost is the host of addr. It refuses one where others could reach the
-// app: the session cookie goes without Secure here.
+// app: its user's password is known, and over plain http the cookie goes
+// without Secure.
 func loopbackHost(addr string) (string, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -82,7 +92,7 @@ func loopbackHost(addr string) (string, error) {
 		return "", err
 	}
 	if !resolved.IP.IsLoopback() { // without a host it is nil: every interface
-		return "", errors.New("not a loopback address: the example speaks plain http, so others could read the session")
+		return "", errors.New("not a loopback address: the example is not fit for others to reach")
 	}
 	return host, nil
 }
@@ -111,5 +121,9 @@ func (o options) greeting(port int) string {
 	if o.upstream == "" {
 		hint = fmt.Sprintf("sign in as %s / %s", demo.Login, demo.Password)
 	}
-	return fmt.Sprintf("open http://%s and %s", net.JoinHostPort(o.host, strconv.Itoa(port)), hint)
+	scheme := "https"
+	if o.plainHTTP() {
+		scheme = "http"
+	}
+	return fmt.Sprintf("open %s://%s and %s", scheme, net.JoinHostPort(o.host, strconv.Itoa(port)), hint)
 }

@@ -58,7 +58,7 @@ func TestTheLandingShowsHowToSignInOnlyWithTheFake(t *testing.T) {
 	assert.Equal(t, http.StatusOK, landing.status)
 	assert.NotContains(t, landing.body, demo.APIKey)
 	assert.NotContains(t, landing.body, "What ECGrid sees")
-	assert.Equal(t, http.StatusNotFound, newBrowser(t, real.url).get("/events").status)
+	assert.Equal(t, http.StatusNoContent, newBrowser(t, real.url).get("/events").status, "nothing to tell a visitor")
 	assert.Zero(t, real.exit())
 }
 

@@ -153,3 +153,7 @@ func TestClosingALedgerLeavesTheAppsClientOpen(t *testing.T) {
 	_, err = own.Load(ctx, "key")
 	assert.ErrorIs(t, err, redis.ErrClosed)
 }
+
+func TestALedgerWithoutAClientFailsAtOnceAndNotAtTheFirstRequest(t *testing.T) {
+	assert.PanicsWithValue(t, "redisledger: no client", func() { redisledger.New(nil, "") })
+}

@@ -18,7 +18,8 @@
 //
 // One string for each session that has ended, been refreshed, or keeps its
 // credential in the ledger, and one for each user who has signed out everywhere;
-// none of them without a time to live. Keys are hashes, values are sealed with
+// none of them without a time to live. The key of a session is a hash, that of a
+// user holds ECGrid's number of the user. Values are sealed with
 // [ecgridsession.Config.Keys]: a dump of the server holds no secret.
 //
 // # What it asks of the server
@@ -87,7 +88,12 @@ type Ledger struct {
 // Never let the client read from replicas (ReadOnly, RouteByLatency,
 // RouteRandomly): they lag, and would open a session that has just ended. Nor
 // let it cache on its side.
+//
+// New panics where client is nil.
 func New(client redis.UniversalClient, prefix string) *Ledger {
+	if client == nil {
+		panic("redisledger: no client") // and not at the first request
+	}
 	if prefix == "" {
 		prefix = "ecgrid:"
 	}

@@ -1,5 +1,5 @@
-// The clocks and the panel. Every page is complete without this script; it
-// keeps what is shown up to date.
+// The clocks, the end of the session and the panel. Every page is complete
+// without this script; it keeps what is shown up to date.
 "use strict";
 
 // The time left, counted down from what /session says. Asking there does not
@@ -59,9 +59,32 @@
   });
 })();
 
+// What the server tells of by itself: a visitor without the panel has nothing to
+// hear.
+const signedIn = document.getElementById("account") !== null;
+const panel = document.getElementById("panel");
+const source = signedIn || panel ? new EventSource("/events") : null;
+
+// The end of the session, in this tab or another.
+(() => {
+  if (!signedIn) return;
+
+  source.addEventListener("session-ended", () => {
+    source.close();
+    location.reload(); // to what the page shows a visitor
+  });
+  addEventListener("submit", () => {
+    // This page signs out itself: a reload would cut its own answer off.
+    source.close();
+  });
+  addEventListener("pageshow", (event) => {
+    // Back has brought the page as it was, and the session may have ended.
+    if (event.persisted) location.reload();
+  });
+})();
+
 // The panel, from the events of the fake ECGrid.
 (() => {
-  const panel = document.getElementById("panel");
   if (!panel) return;
 
   const shown = 8;
@@ -91,7 +114,6 @@
     time.textContent = new Date(call.at).toLocaleTimeString("en-GB");
   };
 
-  const source = new EventSource("/events");
   source.addEventListener("open", () => {
     // What comes next begins with the latest calls.
     list.replaceChildren();
@@ -117,11 +139,6 @@
     token.dataset.state = now.state;
     document.getElementById("token-title").textContent = now.title;
     document.getElementById("token-text").textContent = now.text;
-  });
-  source.addEventListener("session-ended", () => {
-    // Signed out in another tab: to what the page shows a visitor.
-    source.close();
-    location.reload();
   });
   source.addEventListener("error", () => {
     if (source.readyState === EventSource.CLOSED) say("off", "Not connected");

@@ -4,6 +4,7 @@
 package required
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -22,11 +23,17 @@ func Program(t testing.TB, requirement, debian string, names ...string) string {
 			return path
 		}
 	}
-	const missing = "there is no %s on this machine (Debian has it in the package %s)"
+	Lacking(t, requirement, fmt.Sprintf("there is no %s on this machine (Debian has it in the package %s)", names[0], debian))
+	return ""
+}
+
+// Lacking skips a test for what the machine lacks, or fails it where that is
+// required, as [Program] does.
+func Lacking(t testing.TB, requirement, what string) {
+	t.Helper()
 	words := strings.FieldsFunc(os.Getenv("ECGRID_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' })
 	if slices.Contains(words, requirement) {
-		t.Fatalf("ECGRID_REQUIRE asks for %s, and "+missing, requirement, names[0], debian)
+		t.Fatalf("ECGRID_REQUIRE asks for %s, and %s", requirement, what)
 	}
-	t.Skipf(missing, names[0], debian)
-	return ""
+	t.Skipf("%s", what)
 }
