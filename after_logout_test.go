@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -92,7 +93,7 @@ func TestTheLedgerIsAskedToRememberAnEndUntilNoReplicaOpensTheCookie(t *testing.
 	assert.InDelta(t, left.Seconds(), ttls[0].Seconds(), 60)
 }
 
-func TestWhenTheLedgersDataAreLost(t *testing.T) {
+func TestWhatTheLedgerHasLostSignsOutHereOrAtECGrid(t *testing.T) {
 	t.Run("an API key's session is signed out", func(t *testing.T) {
 		ledger := newOpenLedger()
 		s := newSite(t, func(cfg *ecgridsession.Config) { cfg.Ledger = ledger })
@@ -151,6 +152,29 @@ func TestSigningInAgainEndsTheSessionThatWasThere(t *testing.T) {
 		assert.Len(t, s.grid.Calls(logoutCall), 1)
 		assert.Equal(t, 1, s.grid.LiveTokens(demo.ID), "the new one")
 		assert.Equal(t, http.StatusOK, b.get("/inbox").StatusCode)
+	})
+}
+
+func TestSigningInAgainOnAnotherReplicaEndsTheSessionThatWasThere(t *testing.T) {
+	eachKind(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
+		for name, form := range forms {
+			other, old := c.replica(), v.copy()
+			require.Equal(t, "user demo", old.copy().get(other, "/").body)
+			got := v.sendForm(t.Context(), other, http.MethodPost, "/login", form)
+			require.Equal(t, http.StatusSeeOther, got.StatusCode, name)
+			synctest.Wait() // the background revokes the old token
+
+			before := len(c.api.Calls(""))
+			for _, at := range []*replica{r, other} {
+				assert.Equal(t, "anonymous", old.copy().get(at, "/").body, name)
+				assert.Equal(t, "user demo", v.copy().get(at, "/").body, name)
+			}
+			assert.Len(t, c.api.Calls(""), before, "ECGrid is not asked")
+			assert.Equal(t, map[string]int{"password": 1, "API key": 0}[name], c.api.LiveTokens(demo.ID), name)
+			ended := other.events.of(ecgridsession.SessionEnded)
+			require.Len(t, ended, 1, name)
+			assert.NotEqual(t, ended[0].Session.Ref, other.events.of(ecgridsession.SessionStarted)[0].Session.Ref, "a new session id")
+		}
 	})
 }
 

@@ -26,11 +26,11 @@ func setsCookie(t *testing.T, header http.Header, what string) {
 
 // dueSite is one whose browser has a cookie that is to be set anew: it was
 // sealed by a key that is no longer the first.
-func dueSite(t *testing.T, signIn func(*browser) *browser) (*site, *browser) {
+func dueSite(t *testing.T, open func(*site) *browser, signIn func(*browser) *browser) (*site, *browser) {
 	t.Helper()
 	ledger := ecgridsession.NewMemoryLedger()
 	before := newSite(t, func(cfg *ecgridsession.Config) { cfg.Ledger = ledger })
-	b := signIn(before.browser())
+	b := signIn(open(before))
 	s := newSite(t, func(cfg *ecgridsession.Config) {
 		cfg.Upstream, cfg.Ledger = before.grid.URL, ledger
 		cfg.Keys = [][]byte{randomKey(t), before.key}
@@ -39,14 +39,17 @@ func dueSite(t *testing.T, signIn func(*browser) *browser) (*site, *browser) {
 	return s, b.withCookie(s)
 }
 
-// eachDue runs a property with a browser whose cookie is due.
+// eachDue runs a property with a browser whose cookie is due, for both kinds of
+// credential over both versions of HTTP.
 func eachDue(t *testing.T, property func(t *testing.T, s *site, b *browser)) {
 	t.Helper()
-	for kind, signIn := range map[string]func(*browser) *browser{"bearer": (*browser).signIn, "API key": (*browser).signInByKey} {
-		t.Run(kind, func(t *testing.T) {
-			s, b := dueSite(t, signIn)
-			property(t, s, b)
-		})
+	for protocol, open := range protocols {
+		for kind, signIn := range signInKinds {
+			t.Run(kind+" over "+protocol, func(t *testing.T) {
+				s, b := dueSite(t, open, signIn)
+				property(t, s, b)
+			})
+		}
 	}
 }
 

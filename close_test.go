@@ -50,11 +50,10 @@ func TestCloseGivesWhatWaitsOneLastTryAtOnce(t *testing.T) {
 }
 
 func TestCloseReportsWhatItLeavesWhenItsContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newInProcess(t)
+	eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
 		var cookies []*http.Cookie
 		for range 20 {
-			cookies = append(cookies, p.signedIn())
+			cookies = append(cookies, signedIn())
 		}
 		p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Times: 20, Status: 503})
 		p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Hang: true})
@@ -133,9 +132,8 @@ func TestCloseWaitsForASignOutUnderWay(t *testing.T) {
 		"which fails, and whose last try does so": {ecgridtest.Fault{Delay: 2 * time.Second, Status: 503}, pending, 2, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newInProcess(t)
-				cookie := p.signedIn()
+			eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
+				cookie := signedIn()
 				c.fault.Path = logoutCall
 				p.grid.Inject(c.fault)
 				go p.signOut(cookie)
@@ -154,9 +152,8 @@ func TestCloseWaitsForASignOutUnderWay(t *testing.T) {
 }
 
 func TestCloseReportsASignOutThatOutlastsIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newInProcess(t)
-		cookie := p.signedIn()
+	eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
+		cookie := signedIn()
 		p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Hang: true})
 		go p.signOut(cookie)
 		synctest.Wait()
@@ -170,9 +167,8 @@ func TestCloseReportsASignOutThatOutlastsIt(t *testing.T) {
 }
 
 func TestSigningOutAfterCloseWorksAndIsNotRetried(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newInProcess(t)
-		first, second := p.signedIn(), p.signedIn()
+	eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
+		first, second := signedIn(), signedIn()
 		require.NoError(t, p.close(time.Second))
 		p.signOut(first)
 		assert.Equal(t, ecgridsession.LogoutConfirmed, p.events.of(ecgridsession.LoggedOut)[0].Outcome)

@@ -21,7 +21,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
 )
 
-func TestEveryDefault(t *testing.T) {
+func TestAConfigOfKeysAloneHasEveryDefault(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
 	before := slog.Default()
 	slog.SetDefault(logger)
@@ -59,7 +59,7 @@ func TestEveryDefault(t *testing.T) {
 	}
 }
 
-func TestTheDefaultNameOfACookieWithoutSecure(t *testing.T) {
+func TestTheDefaultCookieWithoutSecureHasNoHostPrefix(t *testing.T) {
 	m := newMiddleware(t, ecgridsession.Config{Keys: [][]byte{randomKey(t)}, InsecureCookie: true})
 	assert.Equal(t, "ecgrid-dev", m.InUse().CookieName)
 }
@@ -128,7 +128,7 @@ func TestTheDefaultTimeoutsHold(t *testing.T) {
 	}
 }
 
-func TestEveryFaultOfAConfig(t *testing.T) {
+func TestNewNamesEachFaultOfAConfig(t *testing.T) {
 	good := randomKey(t)
 	sample, err := base64.StdEncoding.DecodeString(seal.SampleKeyBase64)
 	require.NoError(t, err)
@@ -205,7 +205,7 @@ func allOf(err error) []error {
 	return []error{err}
 }
 
-func TestEveryFaultOfAConfigAtOnce(t *testing.T) {
+func TestNewNamesAllFaultsOfAConfigAtOnce(t *testing.T) {
 	_, err := ecgridsession.New(ecgridsession.Config{
 		Keys:           [][]byte{make([]byte, 32), []byte("canary-short-key")},
 		Upstream:       "ftp://rest.ecgrid.io",

@@ -145,7 +145,7 @@ func knows(m *ecgridsession.Middleware, r *http.Request) (found bool) {
 func TestABadCookieIsForgottenAndTheUserSignsInAgain(t *testing.T) {
 	eachWay(t, func(t *testing.T, s *site, b *browser) {
 		good := b.cookie().Value
-		bare := &browser{t: t, site: s, http: &http.Client{Transport: b.http.Transport}}
+		bare := b.bare()
 		for name, value := range map[string]string{
 			"flipped": good[:len(good)-1] + string(good[len(good)-1]^1),
 			"cut":     good[:len(good)/2],

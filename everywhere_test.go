@@ -236,9 +236,8 @@ func TestSigningOutEverywhereAHundredTimesAtOnceResetsOnce(t *testing.T) {
 // A request that has been under way since before must not get token after token
 // for a session that has ended with all of its user's.
 func TestALongRequestOfAnotherSessionIsNotRefreshedAfterwards(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r, other := c.replica(change), c.replica(change)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r, other := c.replica(), c.replica()
 		var err error
 		other.mux.HandleFunc("/long", func(_ http.ResponseWriter, req *http.Request) {
 			time.Sleep(untilDue)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -59,10 +60,36 @@ func (p *inProcess) RoundTrip(r *http.Request) (resp *http.Response, err error) 
 // signedIn starts a session with a fresh token and returns its cookie.
 func (p *inProcess) signedIn() *http.Cookie {
 	p.t.Helper()
+	return p.started(p.grid.Issue(demo.ID))
+}
+
+// signedInByKey starts a session with demo's API key and returns its cookie.
+func (p *inProcess) signedInByKey() *http.Cookie {
+	p.t.Helper()
+	return p.started(ecgridsession.Credential{APIKey: demo.APIKey})
+}
+
+func (p *inProcess) started(c ecgridsession.Credential) *http.Cookie {
+	p.t.Helper()
 	w := httptest.NewRecorder()
-	_, err := p.m.Start(w, httptest.NewRequest(http.MethodPost, "/", nil), p.grid.Issue(demo.ID))
+	_, err := p.m.Start(w, httptest.NewRequest(http.MethodPost, "/", nil), c)
 	require.NoError(p.t, err)
 	return w.Result().Cookies()[0]
+}
+
+// eachInProcess runs a property for both kinds of credential, in a bubble each.
+func eachInProcess(t *testing.T, property func(t *testing.T, p *inProcess, signedIn func() *http.Cookie)) {
+	t.Helper()
+	for kind, signIn := range map[string]func(*inProcess) *http.Cookie{
+		"bearer": (*inProcess).signedIn, "API key": (*inProcess).signedInByKey,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newInProcess(t)
+				property(t, p, func() *http.Cookie { return signIn(p) })
+			})
+		})
+	}
 }
 
 // signOut posts to the sign-out handler, and tells how long that took.

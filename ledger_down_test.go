@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -20,9 +21,6 @@ func withLedger(t *testing.T, changes ...func(*ecgridsession.Config)) (*site, *o
 	ledger := newOpenLedger()
 	return newSite(t, append(changes, func(cfg *ecgridsession.Config) { cfg.Ledger = ledger })...), ledger
 }
-
-// signInKinds sign a browser in by either kind of credential.
-var signInKinds = map[string]func(*browser) *browser{"bearer": (*browser).signIn, "API key": (*browser).signInByKey}
 
 // unreachable are the ways in which a ledger answers nothing that helps.
 var unreachable = map[string]ledgerFault{"down": fails, "hanging": hangs, "answering nonsense": miscounts}
@@ -93,7 +91,7 @@ func TestACredentialThatOnlyTheLedgerHasIsNotMissedForSignedOut(t *testing.T) {
 	}
 }
 
-func TestSignInWithoutTheLedger(t *testing.T) {
+func TestWithoutTheLedgerOnlyATokenForTheCookieSignsIn(t *testing.T) {
 	for name, fault := range unreachable {
 		t.Run("by password, "+name, func(t *testing.T) {
 			s, ledger := withLedger(t)
@@ -273,43 +271,62 @@ func TestGarbageInTheLedgerCountsAsEnded(t *testing.T) {
 		"cut short":     func(v []byte) []byte { return v[:len(v)-1] },
 		"a megabyte":    func([]byte) []byte { return make([]byte, 1<<20) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			s, ledger := withLedger(t)
-			b := s.browser().signInByKey()
-			require.True(t, b.signedIn())
-			key := ledger.lastAsked("s")
-			ledger.put(key, garble(ledger.get(key)))
-			requireAnonymous(t, s, b)
-			ended := s.events.of(ecgridsession.SessionEnded)
-			require.NotEmpty(t, ended)
-			require.Error(t, ended[0].Err)
-			assert.Equal(t, demo.Login, ended[0].Session.Login)
+		for kind, signIn := range signInKinds {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				s, ledger := withLedger(t, inLedger)
+				b := signIn(s.browser())
+				require.True(t, b.signedIn())
+				key := ledger.lastAsked("s")
+				ledger.put(key, garble(ledger.get(key)))
+				requireAnonymous(t, s, b)
+				ended := s.events.of(ecgridsession.SessionEnded)
+				require.NotEmpty(t, ended)
+				require.Error(t, ended[0].Err)
+				assert.Equal(t, demo.Login, ended[0].Session.Login)
 
-			got := b.post("/logout", nil)
-			assert.Equal(t, http.StatusSeeOther, got.StatusCode)
-			requireDeletion(t, got)
-			requireAnonymous(t, s, b)
-			assert.True(t, b.signInByKey().signedIn(), "the user can sign in again at once")
-		})
+				got := b.post("/logout", nil)
+				assert.Equal(t, http.StatusSeeOther, got.StatusCode)
+				requireDeletion(t, got)
+				requireAnonymous(t, s, b)
+				assert.True(t, signIn(b).signedIn(), "the user can sign in again at once")
+			})
+		}
 	}
 }
 
-func TestAnotherSessionsValueMovedHereOpensNothing(t *testing.T) {
+// A bearer token in the cookie needs no entry, but does not go past a bad one.
+func TestGarbageInTheLedgerEndsASessionWhoseTokenIsInTheCookieToo(t *testing.T) {
 	s, ledger := withLedger(t)
-	s.grid.AddUser(ecgridtest.User{ID: 4712, Login: "eve", APIKey: "key-of-eve"})
-	victim := s.browser().signInByKey()
-	victim.get("/")
-	victims := ledger.get(ledger.lastAsked("s"))
-	thief := s.browser()
-	require.Equal(t, http.StatusSeeOther, thief.post("/login", map[string][]string{"api_key": {"key-of-eve"}}).StatusCode)
-	require.Equal(t, "user eve", thief.get("/").body)
-	ledger.put(ledger.lastAsked("s"), victims)
+	b := s.browser().signIn()
+	require.True(t, b.signedIn())
+	ledger.put(ledger.lastAsked("s"), []byte("nobody sealed this"))
+	requireAnonymous(t, s, b)
+	require.NotEmpty(t, s.events.of(ecgridsession.SessionEnded))
+}
 
-	requireAnonymous(t, s, thief)
-	ended := s.events.of(ecgridsession.SessionEnded)
-	require.NotEmpty(t, ended)
-	assert.Equal(t, "eve", ended[0].Session.Login)
-	assert.Equal(t, "user demo", victim.get("/").body)
+func TestAnotherSessionsValueMovedHereOpensNothing(t *testing.T) {
+	eve := ecgridtest.User{ID: 4712, Login: "eve", Password: "password-of-eve", APIKey: "key-of-eve"}
+	for kind, form := range map[string]url.Values{
+		"bearer": {"login": {eve.Login}, "password": {eve.Password}}, "API key": {"api_key": {eve.APIKey}},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			s, ledger := withLedger(t, inLedger)
+			s.grid.AddUser(eve)
+			victim := signInKinds[kind](s.browser())
+			victim.get("/")
+			victims := ledger.get(ledger.lastAsked("s"))
+			thief := s.browser()
+			require.Equal(t, http.StatusSeeOther, thief.post("/login", form).StatusCode)
+			require.Equal(t, "user eve", thief.get("/").body)
+			ledger.put(ledger.lastAsked("s"), victims)
+
+			requireAnonymous(t, s, thief)
+			ended := s.events.of(ecgridsession.SessionEnded)
+			require.NotEmpty(t, ended)
+			assert.Equal(t, "eve", ended[0].Session.Login)
+			assert.Equal(t, "user demo", victim.get("/").body)
+		})
+	}
 }
 
 func TestGarbageInTheUsersCutOffEndsTheSessionsAndTheNextSignInMendsIt(t *testing.T) {

@@ -23,7 +23,7 @@ func TestNobodyIsSignedInUnlessECGridSaysSo(t *testing.T) {
 			"API key": {"api_key": {demo.APIKey}},
 		} {
 			t.Run(name+", "+kind, func(t *testing.T) {
-				g := throughGateway(t)
+				g := throughGateway(t, fault.deadlines)
 				s := g.site
 				fault.install(g)
 				b := s.browser()

@@ -27,8 +27,12 @@ var forms = map[string]url.Values{
 // not signed in.
 func overBoth(t *testing.T, property func(t *testing.T, s *site, b *browser), changes ...func(*ecgridsession.Config)) {
 	t.Helper()
-	t.Run("HTTP/1.1", func(t *testing.T) { s := newSite(t, changes...); property(t, s, s.http1()) })
-	t.Run("HTTP/2", func(t *testing.T) { s := newSite(t, changes...); property(t, s, s.browser()) })
+	for protocol, open := range protocols {
+		t.Run(protocol, func(t *testing.T) {
+			s := newSite(t, changes...)
+			property(t, s, open(s))
+		})
+	}
 }
 
 func TestTheSignInPageIsAFormThatNeedsNoScript(t *testing.T) {

@@ -38,31 +38,31 @@ func TestTheBodyOfASignOutIsNotRead(t *testing.T) {
 }
 
 func TestABodyThatStandsStillDoesNotHoldUpTheAnswer(t *testing.T) {
-	t.Run("HTTP/1.1", func(t *testing.T) {
-		s := newSite(t)
-		b := s.browser().signIn()
-		for name, framing := range map[string]string{
-			"chunked": "Transfer-Encoding: chunked\r\n\r\n7\r\nlogout=\r\n",
-			"counted": "Content-Length: 1000\r\n\r\nlogout=",
-		} {
-			t.Run(name, func(t *testing.T) {
-				resp := s.raw(t, "POST /logout HTTP/1.1\r\nHost: app.example\r\nCookie: __Host-ecgrid="+b.cookie().Value+"\r\n"+framing)
-				assert.Equal(t, http.StatusSeeOther, resp.StatusCode)
-				requireDeletion(t, resp)
+	for name, framing := range map[string]string{
+		"chunked": "Transfer-Encoding: chunked\r\n\r\n7\r\nlogout=\r\n",
+		"counted": "Content-Length: 1000\r\n\r\nlogout=",
+	} {
+		t.Run("HTTP/1.1, "+name, func(t *testing.T) {
+			bothKinds(t, func(t *testing.T, s *site, cookie string) {
+				got := s.raw(t, "POST /logout HTTP/1.1\r\nHost: app.example\r\nCookie: "+sent(cookie)+"\r\n"+framing)
+				assert.Equal(t, http.StatusSeeOther, got.StatusCode)
+				requireDeletion(t, got)
+				assert.False(t, s.known(sent(cookie)))
+				assert.Zero(t, s.grid.LiveTokens(demo.ID))
 			})
-		}
-		assert.Zero(t, s.grid.LiveTokens(demo.ID))
-	})
+		})
+	}
 	t.Run("HTTP/2", func(t *testing.T) {
-		s := newSite(t)
-		b := s.browser().signIn()
-		stalled, feed := io.Pipe()
-		defer feed.Close()
-		go io.WriteString(feed, "logout=")
-		got := b.do(http.MethodPost, "/logout", stalled)
-		assert.Equal(t, http.StatusSeeOther, got.StatusCode)
-		requireDeletion(t, got)
-		assert.Zero(t, s.grid.LiveTokens(demo.ID))
+		bothKinds(t, func(t *testing.T, s *site, cookie string) {
+			stalled, feed := io.Pipe()
+			defer feed.Close()
+			go io.WriteString(feed, "logout=")
+			got := s.browser().do(http.MethodPost, "/logout", stalled, "Cookie", sent(cookie))
+			assert.Equal(t, http.StatusSeeOther, got.StatusCode)
+			requireDeletion(t, got)
+			assert.False(t, s.known(sent(cookie)))
+			assert.Zero(t, s.grid.LiveTokens(demo.ID))
+		})
 	})
 }
 

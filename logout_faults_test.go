@@ -19,7 +19,7 @@ func TestTheUserIsSignedOutHereWhateverECGridDoes(t *testing.T) {
 	for name, fault := range upstreamFaults {
 		for kind, signIn := range signInKinds {
 			t.Run(name+", "+kind, func(t *testing.T) {
-				g := throughGateway(t)
+				g := throughGateway(t, fault.deadlines)
 				s := g.site
 				b := signIn(s.browser())
 				copied := b.withCookie(s)
@@ -93,16 +93,22 @@ func TestWhatECGridSaysIsNeverShownNorLogged(t *testing.T) {
 						shown = append(shown, name+": "+strings.Join(values, "\n"))
 					}
 				}
+				clock := s.clockOf()
 				b := s.browser().signIn()
 				body(status, saying(false, message), "Retry-After", "canary", "X-Canary", "canary")(g)
+				clock.advance(untilDue)
+				show(b.get("/")) // asks for a fresh token
+				require.Len(t, s.events.of(ecgridsession.RefreshFailed), 1)
 				for _, accept := range []string{"text/html", "application/json"} {
 					show(s.browser().post("/login", url.Values{"login": {"x"}, "password": {"y"}}, "Accept", accept))
 					show(s.browser().post("/login", url.Values{"api_key": {"y"}}, "Accept", accept))
 				}
 				show(b.post("/logout", nil))
 				_ = s.m.Close(t.Context())
-				for _, e := range append(s.events.of(ecgridsession.LoggedOut), s.events.of(ecgridsession.RevocationGaveUp)...) {
-					shown = append(shown, fmt.Sprintf("%v %+v %#v", e, e, e.Err))
+				for _, kind := range []ecgridsession.EventKind{ecgridsession.RefreshFailed, ecgridsession.LoggedOut, ecgridsession.RevocationGaveUp} {
+					for _, e := range s.events.of(kind) {
+						shown = append(shown, fmt.Sprintf("%v %+v %#v", e, e, e.Err))
+					}
 				}
 				require.NotEmpty(t, shown)
 				shown = append(shown, s.logs.String())

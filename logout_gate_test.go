@@ -226,15 +226,18 @@ func TestAnyOtherGETShowsTheButtonAndChangesNothing(t *testing.T) {
 }
 
 func TestAnErrorHandlerThatPanicsChangesNothingThatWasDecided(t *testing.T) {
-	s := newSite(t, func(cfg *ecgridsession.Config) {
+	eachWay(t, func(t *testing.T, s *site, b *browser) {
+		r := httptest.NewRequest(http.MethodPost, "/logout", nil)
+		r.AddCookie(b.cookie())
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		w := httptest.NewRecorder()
+		assert.PanicsWithValue(t, "of the app", func() { s.m.Wrap(s.m.LogoutHandler()).ServeHTTP(w, r) })
+		assert.NotContains(t, w.Header(), "Set-Cookie")
+		// Over the wire, net/http cuts the connection of a handler that panics.
+		_, err := b.try(t.Context(), http.MethodPost, "/logout", nil, crossSite...)
+		assert.Error(t, err)
+		unchanged(t, s, b)
+	}, func(cfg *ecgridsession.Config) {
 		cfg.ErrorHandler = func(http.ResponseWriter, *http.Request, int, error) { panic("of the app") }
 	})
-	b := s.browser().signIn()
-	r := httptest.NewRequest(http.MethodPost, "/logout", nil)
-	r.AddCookie(b.cookie())
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	w := httptest.NewRecorder()
-	assert.PanicsWithValue(t, "of the app", func() { s.m.Wrap(s.m.LogoutHandler()).ServeHTTP(w, r) })
-	assert.NotContains(t, w.Header(), "Set-Cookie")
-	unchanged(t, s, b)
 }

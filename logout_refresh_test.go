@@ -15,17 +15,16 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
-func TestSigningOutWhileARefreshIsUnderWay(t *testing.T) {
+func TestSigningOutDuringARefreshEndsTheSessionAtOnceAndItsNewTokenToo(t *testing.T) {
 	for where, elsewhere := range map[string]bool{"here": false, "on another replica": true} {
 		for when, minted := range map[string]bool{"before ECGrid minted": false, "after ECGrid minted": true} {
 			t.Run(where+", "+when, func(t *testing.T) {
-				bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-					c := newCluster(t)
+				bothPlaces(t, func(t *testing.T, c *cluster) {
 					held := newStuck(c)
-					refreshing := c.replica(change, held.through)
+					refreshing := c.replica(held.through)
 					r := refreshing
 					if elsewhere {
-						r = c.replica(change)
+						r = c.replica()
 					}
 					v := r.signIn(demo)
 					copied := v.copy()
@@ -72,10 +71,9 @@ func TestSigningOutWhileARefreshIsUnderWay(t *testing.T) {
 
 // If the holder dies, the token so far is all that anybody can revoke.
 func TestSigningOutWhileAnotherRefreshesRevokesTheTokenSoFar(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		dead := newStuck(c)
-		r, refreshing := c.replica(change), c.replica(change, dead.through)
+		r, refreshing := c.replica(), c.replica(dead.through)
 		v := r.signIn(demo)
 		time.Sleep(untilDue)
 		go v.copy().post(refreshing, "/token")
@@ -95,9 +93,8 @@ func TestASlowRequestCannotBringASessionBack(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			for at := time.Duration(0); at <= 4*time.Second; at += 250 * time.Millisecond {
 				t.Run(at.String(), func(t *testing.T) {
-					bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-						c := newCluster(t)
-						r := c.replica(change)
+					bothPlaces(t, func(t *testing.T, c *cluster) {
+						r := c.replica()
 						r.mux.HandleFunc("/wait", func(w http.ResponseWriter, req *http.Request) {
 							time.Sleep(time.Second)
 							_, _ = r.m.Credential(req.Context()) // whichever way it comes out
@@ -124,9 +121,8 @@ func TestASlowRequestCannotBringASessionBack(t *testing.T) {
 }
 
 func TestNoGenerationOfACookieOpensAnEndedSession(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r, other := c.replica(change), c.replica(change)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r, other := c.replica(), c.replica()
 		v := r.signIn(demo)
 		var cookies []*visitor
 		for range 4 {
@@ -140,7 +136,7 @@ func TestNoGenerationOfACookieOpensAnEndedSession(t *testing.T) {
 		for range 3 {
 			before := len(c.api.Calls(""))
 			for i, old := range cookies {
-				for _, at := range []*replica{r, other, c.replica(change)} {
+				for _, at := range []*replica{r, other, c.replica()} {
 					assert.Equal(t, "anonymous", old.copy().get(at, "/").body, "generation %d", i)
 					assert.Equal(t, http.StatusUnauthorized, old.copy().post(at, "/call").StatusCode)
 				}
@@ -152,10 +148,9 @@ func TestNoGenerationOfACookieOpensAnEndedSession(t *testing.T) {
 }
 
 func TestCloseDuringASignOutFinishesIt(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		held := newStuck(c)
-		r := c.replica(change, held.through)
+		r := c.replica(held.through)
 		v := r.signIn(demo)
 		time.Sleep(untilDue)
 		close(held.ask)
@@ -176,10 +171,7 @@ func TestCloseDuringASignOutFinishesIt(t *testing.T) {
 }
 
 func TestCloseDuringASignOutReportsWhatIsLeft(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		c.api.Inject(ecgridtest.Fault{Path: logoutCall, Hang: true})
 		v.post(r, "/logout")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -116,24 +116,19 @@ func TestTheRestOfARequestThatSignedOutIsAnonymous(t *testing.T) {
 }
 
 func TestSignOutWithoutASessionDeletesTheCookieAllTheSame(t *testing.T) {
-	s := newSite(t)
-	for name, cookie := range map[string]string{
-		"no cookie":         "",
-		"unreadable cookie": "__Host-ecgrid=canary-not-ours",
-		"empty cookie":      "__Host-ecgrid=",
-	} {
-		t.Run(name, func(t *testing.T) {
-			var header []string
-			if cookie != "" {
-				header = []string{"Cookie", cookie}
-			}
-			got := s.browser().post("/logout", nil, header...)
-			assert.Equal(t, http.StatusSeeOther, got.StatusCode)
+	overBoth(t, func(t *testing.T, s *site, b *browser) {
+		for name, header := range map[string][]string{
+			"no cookie":         nil,
+			"unreadable cookie": {"Cookie", "__Host-ecgrid=canary-not-ours"},
+			"empty cookie":      {"Cookie", "__Host-ecgrid="},
+		} {
+			got := b.bare().post("/logout", nil, header...)
+			assert.Equal(t, http.StatusSeeOther, got.StatusCode, name)
 			requireDeletion(t, got)
-		})
-	}
-	assert.Empty(t, s.grid.Calls(""))
-	assert.Empty(t, s.events.of(ecgridsession.LoggedOut))
+		}
+		assert.Empty(t, s.grid.Calls(""))
+		assert.Empty(t, s.events.of(ecgridsession.LoggedOut))
+	})
 }
 
 func TestSignOutOfAnIdleSessionRevokesTheTokenThatCanStillBeRead(t *testing.T) {
@@ -220,9 +215,7 @@ func TestABrowserThatHangsUpIsSignedOutAllTheSame(t *testing.T) {
 				if when == "amid the call" {
 					s.grid.Inject(ecgridtest.Fault{Path: logoutCall, Delay: 200 * time.Millisecond})
 					go func() {
-						for len(s.grid.Calls(logoutCall)) == 0 && t.Context().Err() == nil {
-							time.Sleep(time.Millisecond)
-						}
+						assert.Eventually(t, func() bool { return len(s.grid.Calls(logoutCall)) > 0 }, waitABit, time.Millisecond)
 						hangUp()
 					}()
 				}
@@ -247,16 +240,17 @@ func TestABrowserThatHangsUpIsSignedOutAllTheSame(t *testing.T) {
 }
 
 func TestTenMegabytesOfQueryAreOfNoInterest(t *testing.T) {
-	s := newSite(t)
-	b := s.browser().signIn()
-	// In process: no server with its default limits lets such a line in.
-	r := httptest.NewRequest(http.MethodPost, "/logout?return_to=/evil&a="+strings.Repeat("%zz", 10<<20/3), nil)
-	r.AddCookie(b.cookie())
-	w := httptest.NewRecorder()
-	s.m.Wrap(s.m.LogoutHandler()).ServeHTTP(w, r)
-	assert.Equal(t, http.StatusSeeOther, w.Code)
-	assert.Equal(t, "/", w.Header().Get("Location"))
-	assert.Zero(t, s.grid.LiveTokens(demo.ID))
+	bothKinds(t, func(t *testing.T, s *site, cookie string) {
+		// In process: no server with its default limits lets such a line in.
+		r := httptest.NewRequest(http.MethodPost, "/logout?return_to=/evil&a="+strings.Repeat("%zz", 10<<20/3), nil)
+		r.Header.Set("Cookie", sent(cookie))
+		w := httptest.NewRecorder()
+		s.m.Wrap(s.m.LogoutHandler()).ServeHTTP(w, r)
+		assert.Equal(t, http.StatusSeeOther, w.Code)
+		assert.Equal(t, "/", w.Header().Get("Location"))
+		assert.False(t, s.known(sent(cookie)))
+		assert.Zero(t, s.grid.LiveTokens(demo.ID))
+	})
 }
 
 func TestEachClientIsAnsweredInTheWayThatItUnderstands(t *testing.T) {
@@ -319,13 +313,15 @@ func TestTheSessionHasEndedByTheTimeTheEventHookRuns(t *testing.T) {
 }
 
 func TestAClientOfHTTP10WithoutHostCanSignOut(t *testing.T) {
-	s := newSite(t)
-	b := s.browser().signIn()
-	got := s.raw(t, "POST /logout HTTP/1.0\r\nCookie: __Host-ecgrid="+b.cookie().Value+"\r\n\r\n")
-	assert.Equal(t, http.StatusSeeOther, got.StatusCode)
-	assert.Equal(t, "/", got.Header.Get("Location"))
-	requireDeletion(t, got)
-	assert.Zero(t, s.grid.LiveTokens(demo.ID))
+	bothKinds(t, func(t *testing.T, s *site, cookie string) {
+		got := s.raw(t, "POST /logout HTTP/1.0\r\nCookie: "+sent(cookie)+"\r\n\r\n")
+		assert.Equal(t, http.StatusSeeOther, got.StatusCode)
+		assert.Equal(t, "/", got.Header.Get("Location"))
+		requireDeletion(t, got)
+		assert.Len(t, s.grid.Calls(logoutCall), 1)
+		assert.False(t, s.known(sent(cookie)))
+		assert.Zero(t, s.grid.LiveTokens(demo.ID))
+	})
 }
 
 func TestWhatAProxyOrAnAttackerSaysOfTheHostChangesNothing(t *testing.T) {

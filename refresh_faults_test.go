@@ -16,10 +16,7 @@ import (
 )
 
 func TestAnAnswerThatNeverArrivedSignsNobodyOut(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		stale := v.copy()
 		time.Sleep(untilDue)
 		v.copy().get(r, "/") // the answer with the new cookie is lost
@@ -33,10 +30,7 @@ func TestAnAnswerThatNeverArrivedSignsNobodyOut(t *testing.T) {
 }
 
 func TestAnOlderCookieAfterANewerOneIsServed(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		cookies := []*visitor{v.copy()}
 		for range 4 {
 			time.Sleep(untilDue)
@@ -56,10 +50,7 @@ func TestAnOlderCookieAfterANewerOneIsServed(t *testing.T) {
 }
 
 func TestARefusedRefreshEndsTheSessionOnce(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Status: http.StatusUnauthorized, Delay: time.Second})
 		atOnce(100, func(int) {
@@ -100,11 +91,10 @@ func TestARefreshWithoutAVerdictNeitherSignsOutNorStorms(t *testing.T) {
 	for name, fault := range withoutVerdict {
 		for _, replicas := range []int{1, 2} {
 			t.Run(fmt.Sprintf("%s, %d replicas", name, replicas), func(t *testing.T) {
-				bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-					c := newCluster(t)
+				bothPlaces(t, func(t *testing.T, c *cluster) {
 					var rs []*replica
 					for i := range replicas {
-						rs = append(rs, c.replica(change).aheadBy(time.Duration(i)*5*time.Minute))
+						rs = append(rs, c.replica().aheadBy(time.Duration(i)*5*time.Minute))
 					}
 					v := rs[0].signIn(demo)
 					time.Sleep(13*time.Minute + time.Second)
@@ -136,10 +126,7 @@ func TestARefreshWithoutAVerdictNeitherSignsOutNorStorms(t *testing.T) {
 func TestARefreshSucceedsOnceECGridIsBack(t *testing.T) {
 	for name, fault := range withoutVerdict {
 		t.Run(name, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				time.Sleep(13*time.Minute + time.Second)
 				fault.Path, fault.Times = refreshCall, 3
 				c.api.Inject(fault)
@@ -162,10 +149,9 @@ func TestARefreshSucceedsOnceECGridIsBack(t *testing.T) {
 func TestAnOutageWhileTheTokenExpiresSignsNobodyOut(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
+			bothPlaces(t, func(t *testing.T, c *cluster) {
 				c.api.SetRefreshTokens(true)
-				r := c.replica(change)
+				r := c.replica()
 				v := r.signIn(demo)
 				time.Sleep(20 * time.Minute)
 				c.api.Inject(ecgridtest.Fault{Path: refreshCall, Status: http.StatusServiceUnavailable, Times: 2})
@@ -186,10 +172,7 @@ func TestAnOutageWhileTheTokenExpiresSignsNobodyOut(t *testing.T) {
 }
 
 func TestATokenThatExpiredInSleepIsGivenOneRefresh(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(20 * time.Minute)
 		assert.Equal(t, "anonymous", v.get(r, "/").body, "ECGrid refreshes no expired token")
 		assert.Equal(t, 1, c.refreshes())
@@ -216,10 +199,7 @@ func TestAnAbsurdAnswerToARefreshIsRefused(t *testing.T) {
 		"no user":                   `{"success":true,"data":{"token":"t","expiresAt":"` + soon + `"},"errorCode":null,"message":null}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				before := v.token(r)
 				time.Sleep(untilDue)
 				c.api.Inject(ecgridtest.Fault{Path: refreshCall, Times: 1, Body: body})
@@ -234,10 +214,7 @@ func TestAnAbsurdAnswerToARefreshIsRefused(t *testing.T) {
 }
 
 func TestAnAnswerThatRepeatsTheTokenIsRefused(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		before := v.token(r)
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Times: 1, Body: fmt.Sprintf(
@@ -254,9 +231,8 @@ func TestAnAnswerThatRepeatsTheTokenIsRefused(t *testing.T) {
 // A token that has expired as it arrives, by our clock, is used all the same:
 // ECGrid's word counts. It must not be refreshed in a loop.
 func TestATokenThatSeemsExpiredAtOnceIsNotRefreshedInALoop(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change).aheadBy(9 * time.Minute)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica().aheadBy(9 * time.Minute)
 		c.api.SetTokenTTL(5 * time.Minute)
 		v := r.signIn(demo)
 		for range 600 {
@@ -269,12 +245,11 @@ func TestATokenThatSeemsExpiredAtOnceIsNotRefreshedInALoop(t *testing.T) {
 }
 
 func TestAnotherUsersTokenEndsTheSessionAndIsRevoked(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		other := ecgridtest.User{ID: 4712, Login: "other", Password: "pw"}
 		c.api.AddUser(other)
 		theirs := c.api.Issue(other.ID)
-		r := c.replica(change)
+		r := c.replica()
 		v := r.signIn(demo)
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Body: fmt.Sprintf(

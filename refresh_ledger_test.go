@@ -97,6 +97,33 @@ func TestATokenThatTheLedgerDoesNotKnowYetIsFoundInThisProcess(t *testing.T) {
 	}
 }
 
+func TestATokenThatTheLedgerDoesNotKnowYetServesOlderCookiesToo(t *testing.T) {
+	inTimeBubble(t, func(t *testing.T, c *cluster, r *replica) {
+		older := r.signIn(demo)
+		token := func(at *replica) string {
+			got := older.copy().get(at, "/token")
+			require.Equal(t, http.StatusOK, got.StatusCode, got.body)
+			return got.body
+		}
+		first := token(r)
+		c.ledger.refuseAll()
+		time.Sleep(untilUrgent)
+		second := token(r)
+		require.False(t, first == second)
+		assert.True(t, second == token(r), "the newer token is not forgotten")
+
+		// Back, and not told yet: a claim now would end the session, since the
+		// older token is refused.
+		c.ledger.recover()
+		assert.True(t, second == token(r))
+		assert.Equal(t, 1, c.refreshes())
+
+		time.Sleep(time.Minute)
+		assert.True(t, second == token(c.replica()), "the newer token is published")
+		assert.Equal(t, 1, c.refreshes())
+	})
+}
+
 func TestAnOutageThatOutlastsTokensEndsWithTheNewestPublished(t *testing.T) {
 	inTimeBubble(t, func(t *testing.T, c *cluster, r *replica) {
 		v := r.signIn(demo)
@@ -168,9 +195,8 @@ func TestALedgerThatFailsOnceWithinARefreshCostsNothing(t *testing.T) {
 	for n, step := range []string{"claim", "publish"} {
 		for _, acts := range []bool{false, true} {
 			t.Run(fmt.Sprintf("at the %s, acting %v", step, acts), func(t *testing.T) {
-				bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-					c := newCluster(t)
-					r, other := c.replica(change), c.replica(change)
+				bothPlaces(t, func(t *testing.T, c *cluster) {
+					r, other := c.replica(), c.replica()
 					v := r.signIn(demo)
 					old := v.copy()
 					time.Sleep(untilDue)

@@ -18,9 +18,8 @@ import (
 func TestAHundredRequestsOnEachOfTwoReplicasMakeOneRefreshCall(t *testing.T) {
 	for _, apart := range []time.Duration{0, 5 * time.Minute, -5 * time.Minute} {
 		t.Run("clocks apart by "+apart.String(), func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				rs := []*replica{c.replica(change), c.replica(change).aheadBy(apart)}
+			bothPlaces(t, func(t *testing.T, c *cluster) {
+				rs := []*replica{c.replica(), c.replica().aheadBy(apart)}
 				v := rs[0].signIn(demo)
 				before := v.token(rs[0])
 				time.Sleep(untilDue)
@@ -50,9 +49,8 @@ func TestAHundredRequestsOnEachOfTwoReplicasMakeOneRefreshCall(t *testing.T) {
 func TestReplicasWithClocksApartRefreshEachTokenOnce(t *testing.T) {
 	for _, apart := range []time.Duration{5 * time.Minute, -5 * time.Minute} {
 		t.Run(apart.String(), func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				rs := []*replica{c.replica(change), c.replica(change).aheadBy(apart)}
+			bothPlaces(t, func(t *testing.T, c *cluster) {
+				rs := []*replica{c.replica(), c.replica().aheadBy(apart)}
 				v := rs[0].signIn(demo)
 				time.Sleep(5 * time.Minute) // a session from the future opens nowhere
 				for i := range 4 * 60 * 4 {
@@ -73,9 +71,8 @@ func TestReplicasWithClocksApartRefreshEachTokenOnce(t *testing.T) {
 }
 
 func TestARequestWaitsForTheRefreshOfAnotherReplica(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r, other := c.replica(change), c.replica(change)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r, other := c.replica(), c.replica()
 		v := r.signIn(demo)
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: 4 * time.Second})
@@ -121,10 +118,9 @@ func (s *stuck) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestAHolderThatDiesBeforeItsCallIsTakenOver(t *testing.T) {
 	for _, apart := range []time.Duration{0, 5 * time.Minute} {
 		t.Run("clocks apart by "+apart.String(), func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
+			bothPlaces(t, func(t *testing.T, c *cluster) {
 				dead := newStuck(c)
-				r, other := c.replica(change, dead.through), c.replica(change).aheadBy(apart)
+				r, other := c.replica(dead.through), c.replica().aheadBy(apart)
 				v := other.signIn(demo)
 				time.Sleep(13*time.Minute + time.Second)
 				go v.copy().post(r, "/token")
@@ -148,10 +144,9 @@ func TestAHolderThatDiesBeforeItsCallIsTakenOver(t *testing.T) {
 // Its call went out late, with a token that another replica has refreshed
 // meanwhile. ECGrid's refusal of that is no verdict on the session.
 func TestAHolderThatWakesAndIsRefusedEndsNothing(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		asleep := newStuck(c)
-		r, other := c.replica(change, asleep.through), c.replica(change)
+		r, other := c.replica(asleep.through), c.replica()
 		v := other.signIn(demo)
 		time.Sleep(13*time.Minute + time.Second)
 		var late answer
@@ -177,10 +172,9 @@ func TestAHolderThatWakesAndIsRefusedEndsNothing(t *testing.T) {
 // refused, and the session ends. What it publishes late must fail, and be
 // revoked.
 func TestAHolderThatWakesWithATokenRevokesIt(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		asleep := newStuck(c)
-		r, other := c.replica(change, asleep.through), c.replica(change)
+		r, other := c.replica(asleep.through), c.replica()
 		v := other.signIn(demo)
 		time.Sleep(13*time.Minute + time.Second)
 		close(asleep.ask)
@@ -202,10 +196,9 @@ func TestAHolderThatWakesWithATokenRevokesIt(t *testing.T) {
 
 // A holder that wakes with its token before anybody took over goes on.
 func TestAHolderThatWakesInTimePublishes(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		asleep := newStuck(c)
-		r, other := c.replica(change, asleep.through), c.replica(change)
+		r, other := c.replica(asleep.through), c.replica()
 		v := other.signIn(demo)
 		time.Sleep(13*time.Minute + time.Second)
 		close(asleep.ask)
@@ -224,9 +217,8 @@ func TestAHolderThatWakesInTimePublishes(t *testing.T) {
 // A replica whose clock is behind does not know that the token was due, and
 // finds the new one in the ledger all the same.
 func TestAReplicaWhoseClockIsBehindUsesTheNewToken(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r, behind := c.replica(change), c.replica(change).aheadBy(-5*time.Minute)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r, behind := c.replica(), c.replica().aheadBy(-5*time.Minute)
 		v := r.signIn(demo)
 		old := v.copy()
 		time.Sleep(untilDue)

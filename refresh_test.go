@@ -2,6 +2,7 @@ package ecgridsession_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -26,25 +27,36 @@ func inLedger(cfg *ecgridsession.Config) { cfg.CredentialInLedger = true }
 
 // bothPlaces runs a property with the token in the cookie and in the ledger, in
 // a bubble each.
-func bothPlaces(t *testing.T, property func(t *testing.T, change func(*ecgridsession.Config))) {
+func bothPlaces(t *testing.T, property func(t *testing.T, c *cluster)) {
 	t.Helper()
 	for name, change := range map[string]func(*ecgridsession.Config){
-		"token in the cookie": func(*ecgridsession.Config) {},
+		"token in the cookie": nil,
 		"token in the ledger": inLedger,
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { property(t, change) })
+			synctest.Test(t, func(t *testing.T) {
+				c := newCluster(t)
+				c.change = change
+				property(t, c)
+			})
 		})
 	}
+}
+
+// signedInBothPlaces is bothPlaces with a replica and a visitor who has just
+// signed in there with a password.
+func signedInBothPlaces(t *testing.T, property func(t *testing.T, c *cluster, r *replica, v *visitor)) {
+	t.Helper()
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica()
+		property(t, c, r, r.signIn(demo))
+	})
 }
 
 func TestADueTokenIsRefreshedBeforeAPageIsServed(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		t.Run(method, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				before := v.token(r)
 				time.Sleep(untilDue)
 
@@ -64,10 +76,7 @@ func TestADueTokenIsRefreshedBeforeAPageIsServed(t *testing.T) {
 }
 
 func TestATokenThatIsNotDueIsLeftAlone(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		for range 12 {
 			time.Sleep(time.Minute)
 			assert.Equal(t, http.StatusOK, v.get(r, "/call").StatusCode)
@@ -79,10 +88,7 @@ func TestATokenThatIsNotDueIsLeftAlone(t *testing.T) {
 func TestOtherMethodsRefreshWhenTheTokenIsAskedFor(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, "PROPFIND"} {
 		t.Run(method, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				time.Sleep(untilDue)
 
 				v.send(r, method, "/")
@@ -97,10 +103,7 @@ func TestOtherMethodsRefreshWhenTheTokenIsAskedFor(t *testing.T) {
 }
 
 func TestALongRequestOutlivesItsToken(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		outbound := &http.Client{Transport: r.m.Transport(handlerTransport{c.api})}
 		r.mux.HandleFunc("/long", func(w http.ResponseWriter, req *http.Request) {
 			for range 100 {
@@ -120,10 +123,7 @@ func TestALongRequestOutlivesItsToken(t *testing.T) {
 }
 
 func TestSigningOutNeverWaitsForARefresh(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Hang: true})
 
@@ -139,10 +139,7 @@ func TestSigningOutNeverWaitsForARefresh(t *testing.T) {
 func TestAHundredRequestsAtExpiryMakeOneRefreshCall(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		t.Run(method, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				time.Sleep(untilDue)
 				c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: time.Second})
 
@@ -209,9 +206,8 @@ func TestAnAPIKeyIsNeverRefreshed(t *testing.T) {
 }
 
 func TestNothingIsRefreshedPastTheAbsoluteEnd(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change, func(cfg *ecgridsession.Config) { cfg.Lifetime = untilDue })
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica(func(cfg *ecgridsession.Config) { cfg.Lifetime = untilDue })
 		v := r.signIn(demo)
 		r.mux.HandleFunc("/long", func(_ http.ResponseWriter, req *http.Request) {
 			time.Sleep(untilDue)
@@ -225,9 +221,8 @@ func TestNothingIsRefreshedPastTheAbsoluteEnd(t *testing.T) {
 }
 
 func TestRefreshesOfTwoUsersNeverMeet(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica()
 		const users = 50
 		visitors := make([]*visitor, users)
 		for i := range visitors {
@@ -254,11 +249,38 @@ func TestRefreshesOfTwoUsersNeverMeet(t *testing.T) {
 	})
 }
 
+func TestRefreshesOfSessionsOfOneUserNeverMeet(t *testing.T) {
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		r := c.replica()
+		r.mux.HandleFunc("/credential", func(w http.ResponseWriter, req *http.Request) {
+			credential, err := r.m.Credential(req.Context())
+			assert.NoError(t, err)
+			io.WriteString(w, credential.Token+credential.APIKey)
+		})
+		const tokens = 3 // and a session with an API key, which has nothing to refresh
+		visitors := []*visitor{r.signIn(demo), r.signIn(demo), r.signIn(demo), r.signInByKey(demo)}
+		time.Sleep(untilDue)
+		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: time.Second})
+		got := make([]string, 10*len(visitors))
+		atOnce(len(got), func(i int) {
+			got[i] = visitors[i%len(visitors)].copy().post(r, "/credential").body
+		})
+		different := make(map[string]bool)
+		for i, credential := range got {
+			assert.True(t, credential == got[i%len(visitors)], "request %d got another session's", i)
+			different[credential] = true
+		}
+		assert.Len(t, different, len(visitors))
+		assert.True(t, different[demo.APIKey])
+		assert.Equal(t, tokens, c.refreshes())
+		assert.Equal(t, tokens, c.api.LiveTokens(demo.ID))
+	})
+}
+
 func TestARefreshTokenIsUsedAndItsSuccessorKept(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		c.api.SetRefreshTokens(true)
-		r := c.replica(change)
+		r := c.replica()
 		v := r.signIn(demo)
 		for range 5 {
 			// Longer than the token lives, so that only a refresh token helps.
@@ -303,7 +325,6 @@ func TestARefreshIsNotRepeatedOverACutConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			api := ecgridtest.NewAPI()
 			api.AddUser(demo)
-			api.SetTokenTTL(3 * time.Second) // due after half of it
 			server := httptest.NewUnstartedServer(api)
 			server.EnableHTTP2 = http2
 			server.StartTLS()
@@ -312,22 +333,19 @@ func TestARefreshIsNotRepeatedOverACutConnection(t *testing.T) {
 				cfg.Upstream = server.URL
 				cfg.BaseTransport = server.Client().Transport
 			})
+			clock := s.clockOf()
 			b := s.browser().signIn() // the connection has been used from here on
 			api.Inject(ecgridtest.Fault{Path: refreshCall, Reset: true})
-			require.Eventually(t, func() bool {
-				b.get("/")
-				return len(s.events.of(ecgridsession.RefreshFailed)) > 0
-			}, 10*time.Second, 50*time.Millisecond)
+			clock.advance(untilDue)
+			b.get("/")
+			require.Len(t, s.events.of(ecgridsession.RefreshFailed), 1)
 			assert.Len(t, api.Calls(refreshCall), 1)
 		})
 	}
 }
 
 func TestACallerWithoutPatienceGetsItsOwnErrorAlone(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		before := v.token(r)
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: 3 * time.Second})
@@ -350,10 +368,7 @@ func TestACallerWithoutPatienceGetsItsOwnErrorAlone(t *testing.T) {
 }
 
 func TestARefreshThatNobodyWaitsForAnyMoreIsKept(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: 3 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

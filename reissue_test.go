@@ -46,10 +46,7 @@ func TestAnActiveSessionDoesNotIdleOut(t *testing.T) {
 }
 
 func TestTheCookieIsSetAnewForANewerGeneration(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		r := c.replica(change)
-		v := r.signIn(demo)
+	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(12 * time.Minute)
 		v.get(r, "/") // for its age
 		time.Sleep(time.Minute)
@@ -63,11 +60,10 @@ func TestTheCookieIsSetAnewForANewerGeneration(t *testing.T) {
 }
 
 func TestTheCookieIsSetAnewForAnOlderKey(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		v := c.replica(change).signIn(demo)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		v := c.replica().signIn(demo)
 		next := randomKey(t)
-		rotated := c.replica(change, func(cfg *ecgridsession.Config) { cfg.Keys = [][]byte{next, c.key} })
+		rotated := c.replica(func(cfg *ecgridsession.Config) { cfg.Keys = [][]byte{next, c.key} })
 		old := v.copy()
 		got := v.get(rotated, "/")
 		assert.Equal(t, "user demo", got.body)

@@ -33,6 +33,7 @@ type cluster struct {
 	api    *ecgridtest.API
 	ledger *testLedger
 	key    []byte
+	change func(*ecgridsession.Config) // of every replica; nil: none
 }
 
 // newCluster has no replica yet. In a synctest bubble, all of it follows the
@@ -73,6 +74,9 @@ func (c *cluster) replica(changes ...func(*ecgridsession.Config)) *replica {
 		BaseTransport: handlerTransport{c.api},
 		Logger:        slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		OnEvent:       r.events.add,
+	}
+	if c.change != nil {
+		c.change(&cfg)
 	}
 	for _, change := range changes {
 		change(&cfg)

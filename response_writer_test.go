@@ -269,15 +269,10 @@ func upgrade(t *testing.T, b *browser, path string) (net.Conn, *bufio.Reader) {
 }
 
 func TestAHandlerHijacksTheConnectionForAnotherProtocol(t *testing.T) {
-	for _, kind := range []string{"bearer", "API key"} {
+	for kind, signIn := range signInKinds {
 		t.Run(kind, func(t *testing.T) {
 			s := newSite(t)
-			b := s.http1()
-			if kind == "bearer" {
-				b.signIn()
-			} else {
-				b.signInByKey()
-			}
+			b := signIn(s.http1())
 			s.behindRequire("/echo", echoUpgrade(t, s.m))
 			conn, said := upgrade(t, b, "/echo")
 			for _, line := range []string{"one\n", "two\n"} {

@@ -55,9 +55,8 @@ func TestECGridIsAskedNoMoreThanThreeTimesWhereItAnswers(t *testing.T) {
 		"500": {Status: 500}, "502": {Status: 502, Body: "<html>"}, "503": {Status: 503}, "504": {Status: 504}, "429": {Status: 429},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newInProcess(t)
-				cookie := p.signedIn()
+			eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
+				cookie := signedIn()
 				fault.Path = logoutCall
 				p.grid.Inject(fault)
 				p.signOut(cookie)
@@ -131,16 +130,14 @@ func TestRetryAfterIsHonouredUpToAMinute(t *testing.T) {
 		"garbage":        {"1e9", time.Second / 2, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newInProcess(t)
-				cookie := p.signedIn()
-				if c.said == "DATE" {
+			eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
+				cookie := signedIn()
+				said, times := c.said, 0
+				if said == "DATE" {
 					// Both in whole seconds: bubbles begin at midnight.
-					c.said = time.Now().Add(30 * time.Second).UTC().Format(http.TimeFormat)
-					p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Times: 1, Status: 429, Header: http.Header{"Retry-After": {c.said}}})
-				} else {
-					p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Status: 429, Header: http.Header{"Retry-After": {c.said}}})
+					said, times = time.Now().Add(30*time.Second).UTC().Format(http.TimeFormat), 1
 				}
+				p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Times: times, Status: 429, Header: http.Header{"Retry-After": {said}}})
 				_, took := p.signOut(cookie)
 				assert.Zero(t, took)
 				time.Sleep(anHour)
@@ -198,9 +195,8 @@ func TestAVerdictInTheBackgroundEndsTheTries(t *testing.T) {
 }
 
 func TestARefusedSignOutIsNotRepeated(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newInProcess(t)
-		cookie := p.signedIn()
+	eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
+		cookie := signedIn()
 		p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Status: 403})
 		p.signOut(cookie)
 		time.Sleep(anHour)
@@ -226,9 +222,8 @@ func TestATokenThatHasLongExpiredIsNotCalledForAgain(t *testing.T) {
 }
 
 func TestAHangingUpstreamHoldsUpTheUserForLogoutTimeoutAndNoLonger(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newInProcess(t)
-		cookie := p.signedIn()
+	eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
+		cookie := signedIn()
 		p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Hang: true})
 		got, took := p.signOut(cookie)
 		assert.Equal(t, 3*time.Second, took)
@@ -245,13 +240,13 @@ func TestAHangingUpstreamHoldsUpTheUserForLogoutTimeoutAndNoLonger(t *testing.T)
 }
 
 func TestAThousandSignOutsWithASlowUpstreamAreEachAnsweredInTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	eachInProcess(t, func(t *testing.T, p *inProcess, signedIn func() *http.Cookie) {
 		const many = 1000
-		p := newInProcess(t)
 		cookies := make([]*http.Cookie, many)
 		for i := range cookies {
-			cookies[i] = p.signedIn()
+			cookies[i] = signedIn()
 		}
+		p.most.Store(0) // signing in by key asks ECGrid, too
 		p.grid.Inject(ecgridtest.Fault{Path: logoutCall, Hang: true})
 		var all sync.WaitGroup
 		for _, cookie := range cookies {
@@ -275,6 +270,7 @@ func TestAThousandSignOutsWithASlowUpstreamAreEachAnsweredInTime(t *testing.T) {
 		p.grid.ClearFaults()
 		time.Sleep(anHour)
 		assert.Zero(t, p.grid.LiveTokens(demo.ID), "and each token is revoked when the upstream is back")
+		assert.Len(t, p.events.of(ecgridsession.RevocationDone), many)
 	})
 }
 

@@ -43,6 +43,7 @@ func TestNoSecretShowsAnywhere(t *testing.T) {
 func (ts *talkative) tellAll(t *testing.T, form url.Values) {
 	wrong := url.Values{"login": {demo.Login}, "password": {"wrong-" + demo.Password}, "return_to": {"/private"}}
 	badKey := url.Values{"api_key": {demo.APIKey + "\r\nX: 1"}}
+	byKey := form.Has("api_key")
 	both := url.Values{"login": {demo.Login}, "password": {demo.Password}, "api_key": {demo.APIKey}}
 
 	b := ts.browser()
@@ -52,6 +53,12 @@ func (ts *talkative) tellAll(t *testing.T, form url.Values) {
 		require.Equal(t, http.StatusSeeOther, got.StatusCode)
 		ts.take(got, nil)
 		ts.take(b.get("/know"), nil)
+	}
+	// A token is due for as long as the site's clock is ahead.
+	whileDue := func(do func()) {
+		ts.clock.advance(untilDue)
+		do()
+		ts.clock.advance(-untilDue)
 	}
 	for _, bad := range []url.Values{wrong, badKey, both, {}} {
 		ts.visit(t, b, http.MethodPost, "/login", bad)
@@ -75,7 +82,7 @@ func (ts *talkative) tellAll(t *testing.T, form url.Values) {
 	ts.tale.secret("echo", token)
 	for name, fault := range ts.upstreamFaults(token) {
 		t.Run(name, func(t *testing.T) {
-			for _, path := range []string{"/v2/auth/login", "/v2/auth/session", inboxPath, "/v2/auth/logout"} {
+			for _, path := range []string{loginCall, sessionCall, refreshCall, inboxPath, logoutCall} {
 				if path == inboxPath && fault.Header.Get("Location") != "" {
 					continue // http.Client itself names where it was led
 				}
@@ -83,6 +90,9 @@ func (ts *talkative) tellAll(t *testing.T, form url.Values) {
 				ts.grid.Inject(fault)
 			}
 			ts.take(ts.browser().try(t.Context(), http.MethodPost, "/login", strings.NewReader(form.Encode()), "Content-Type", "application/x-www-form-urlencoded"))
+			refreshes := len(ts.grid.Calls(refreshCall))
+			whileDue(func() { ts.take(b.get("/"), nil) })
+			require.Equal(t, byKey, len(ts.grid.Calls(refreshCall)) == refreshes, "a token is refreshed")
 			ts.take(b.get("/call"), nil)
 			ts.take(b.post("/logout", nil), nil)
 			ts.grid.ClearFaults()
@@ -101,6 +111,10 @@ func (ts *talkative) tellAll(t *testing.T, form url.Values) {
 
 	// And all goes well.
 	signIn()
+	refreshed := len(ts.events.of(ecgridsession.SessionRefreshed))
+	whileDue(func() { ts.take(b.get("/"), nil) })
+	require.Equal(t, byKey, len(ts.events.of(ecgridsession.SessionRefreshed)) == refreshed, "a token is refreshed")
+	ts.take(b.get("/know"), nil)
 	ts.take(b.post("/everywhere", nil), nil)
 	signIn()
 	ts.take(b.post("/logout", nil), nil)

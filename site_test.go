@@ -119,10 +119,15 @@ type browser struct {
 	t    *testing.T
 	site *site
 	http *http.Client
+	open func(*site) *browser // another one that speaks the same version of HTTP
 }
 
 // browser returns a new one that speaks HTTP/2.
-func (s *site) browser() *browser { return s.browserOver(s.app.Client().Transport) }
+func (s *site) browser() *browser {
+	b := s.browserOver(s.app.Client().Transport)
+	b.open = (*site).browser
+	return b
+}
 
 // http1 returns a new one that speaks HTTP/1.1.
 func (s *site) http1() *browser {
@@ -130,7 +135,9 @@ func (s *site) http1() *browser {
 	transport.ForceAttemptHTTP2 = false
 	transport.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	s.t.Cleanup(transport.CloseIdleConnections)
-	return s.browserOver(transport)
+	b := s.browserOver(transport)
+	b.open = (*site).http1
+	return b
 }
 
 func (s *site) browserOver(transport http.RoundTripper) *browser {
@@ -141,6 +148,12 @@ func (s *site) browserOver(transport http.RoundTripper) *browser {
 		Jar:           jar,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// bare returns a browser over the same connections that has no jar: it sends
+// the cookies that a test names and no others.
+func (b *browser) bare() *browser {
+	return &browser{t: b.t, site: b.site, open: b.open, http: &http.Client{Transport: b.http.Transport, CheckRedirect: b.http.CheckRedirect}}
 }
 
 // answer is a response that has been read.
@@ -225,7 +238,7 @@ func (b *browser) cookie() *http.Cookie {
 // or the same user's on a replica.
 func (b *browser) withCookie(s *site) *browser {
 	b.t.Helper()
-	copied := s.browser()
+	copied := b.open(s)
 	u, err := url.Parse(s.app.URL)
 	require.NoError(b.t, err)
 	c := b.cookie()
@@ -248,24 +261,21 @@ func (a answer) sessionCookies() []string {
 // deletion is the one line that deletes the session cookie, to the letter.
 const deletion = "__Host-ecgrid=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"
 
+// protocols are the browsers of both versions of HTTP.
+var protocols = map[string]func(*site) *browser{"HTTP/1.1": (*site).http1, "HTTP/2": (*site).browser}
+
+// signInKinds sign a browser in by either kind of credential.
+var signInKinds = map[string]func(*browser) *browser{"bearer": (*browser).signIn, "API key": (*browser).signInByKey}
+
 // eachWay runs a property for both kinds of credential over both versions of
 // HTTP, with a browser that is signed in.
 func eachWay(t *testing.T, property func(t *testing.T, s *site, b *browser), changes ...func(*ecgridsession.Config)) {
 	t.Helper()
-	for _, protocol := range []string{"HTTP/1.1", "HTTP/2"} {
-		for _, kind := range []string{"bearer", "API key"} {
+	for protocol, open := range protocols {
+		for kind, signIn := range signInKinds {
 			t.Run(kind+" over "+protocol, func(t *testing.T) {
 				s := newSite(t, changes...)
-				b := s.browser()
-				if protocol == "HTTP/1.1" {
-					b = s.http1()
-				}
-				if kind == "bearer" {
-					b.signIn()
-				} else {
-					b.signInByKey()
-				}
-				property(t, s, b)
+				property(t, s, signIn(open(s)))
 			})
 		}
 	}

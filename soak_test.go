@@ -24,16 +24,16 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
-var soakFor = flag.Duration("soak", 3*time.Second, "how long TestAThousandUsersUnderFaults keeps its users busy")
+var soakFor = flag.Duration("soak", 3*time.Second, "how long TestFaultsNeitherReviveNorAccidentallyEndASessionOfAThousandUsers keeps its users busy")
 
 const soakUsers = 1000
 
-// TestAThousandUsersUnderFaults lets a thousand users work on two replicas, sign
+// TestFaultsNeitherReviveNorAccidentallyEndASessionOfAThousandUsers lets a thousand users work on two replicas, sign
 // out and in again, while ECGrid delays, fails, hangs and loses answers. Their
 // tokens live for an hour and seem to live for 4 seconds, by clocks that run so
 // far ahead: so each is refreshed every other second, and one that nobody
 // revoked is found at the end.
-func TestAThousandUsersUnderFaults(t *testing.T) {
+func TestFaultsNeitherReviveNorAccidentallyEndASessionOfAThousandUsers(t *testing.T) {
 	before := runtime.NumGoroutine()
 	run := &soak{t: t, grid: newFaultyGrid()}
 	t.Run("users", run.run)

@@ -15,7 +15,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession"
 )
 
-func TestTheOptionsOfACookieStore(t *testing.T) {
+func TestACookieStoreSetsItsCookiesByItsOptions(t *testing.T) {
 	for name, c := range map[string]struct {
 		options sessions.Options
 		line    string

@@ -72,15 +72,13 @@ func eachKind(t *testing.T, property func(t *testing.T, c *cluster, r *replica, 
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCluster(t)
-				switch kind {
-				case "API key":
-					r := c.replica()
+				if kind == "token in the ledger" {
+					c.change = inLedger
+				}
+				r := c.replica()
+				if kind == "API key" {
 					property(t, c, r, r.signInByKey(demo))
-				case "token in the ledger":
-					r := c.replica(inLedger)
-					property(t, c, r, r.signIn(demo))
-				default:
-					r := c.replica()
+				} else {
 					property(t, c, r, r.signIn(demo))
 				}
 			})

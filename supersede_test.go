@@ -1,8 +1,6 @@
 package ecgridsession_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"io"
 	"net/http"
 	"strings"
@@ -54,12 +52,11 @@ func TestACallThatARefreshOvertookIsMadeOnceMore(t *testing.T) {
 	for where, elsewhere := range map[string]bool{"here": false, "on another replica": true} {
 		for when, underWay := range map[string]bool{"done": false, "under way": true} {
 			t.Run("refresh "+where+" "+when, func(t *testing.T) {
-				bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-					c := newCluster(t)
-					app := newSlowApp(c.replica(change), replayable)
+				bothPlaces(t, func(t *testing.T, c *cluster) {
+					app := newSlowApp(c.replica(), replayable)
 					refresher := app.replica
 					if elsewhere {
-						refresher = c.replica(change)
+						refresher = c.replica()
 					}
 					v := app.signIn(demo)
 					time.Sleep(12*time.Minute + 59*time.Second)
@@ -73,7 +70,7 @@ func TestACallThatARefreshOvertookIsMadeOnceMore(t *testing.T) {
 						// ECGrid has ended the old token; its answer is on the way.
 						held := newStuck(c)
 						close(held.ask)
-						refresher = c.replica(change, held.through)
+						refresher = c.replica(held.through)
 						all.Go(func() { v.copy().post(refresher, "/token") })
 						synctest.Wait()
 						require.True(t, held.asked.Load())
@@ -94,9 +91,8 @@ func TestACallThatARefreshOvertookIsMadeOnceMore(t *testing.T) {
 }
 
 func TestACallWhoseBodyIsGoneIsNotRepeatedAndTheSessionIsKept(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
-		app := newSlowApp(c.replica(change), onceOnly)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
+		app := newSlowApp(c.replica(), onceOnly)
 		v := app.signIn(demo)
 		time.Sleep(12*time.Minute + 59*time.Second)
 		var slow answer
@@ -121,13 +117,7 @@ func refusal(t *testing.T, code string, compressed bool) ecgridtest.Fault {
 	body := `{"success":false,"data":null,"errorCode":"` + code + `","message":"no"}`
 	fault := ecgridtest.Fault{Path: inboxCall, Status: http.StatusUnauthorized, Body: body}
 	if compressed {
-		var packed bytes.Buffer
-		zw := gzip.NewWriter(&packed)
-		_, err := zw.Write([]byte(body))
-		require.NoError(t, err)
-		require.NoError(t, zw.Close())
-		fault.Body = packed.String()
-		fault.Header = http.Header{"Content-Encoding": {"gzip"}}
+		fault.Body, fault.Header = gzipped(t, body), http.Header{"Content-Encoding": {"gzip"}}
 	}
 	return fault
 }
@@ -181,10 +171,7 @@ func TestAnAnswerThatIsNoVerdictKeepsTheSession(t *testing.T) {
 		"500":                    {Status: 500},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-				c := newCluster(t)
-				r := c.replica(change)
-				v := r.signIn(demo)
+			signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 				fault.Path = inboxCall
 				c.api.Inject(fault)
 				got := v.post(r, "/call")
@@ -202,10 +189,9 @@ func TestAnAnswerThatIsNoVerdictKeepsTheSession(t *testing.T) {
 // Nobody refreshes what is not due: the token was revoked at ECGrid, and asking
 // for another would be asking to undo that.
 func TestATokenRevokedAtECGridIsNotRefreshed(t *testing.T) {
-	bothPlaces(t, func(t *testing.T, change func(*ecgridsession.Config)) {
-		c := newCluster(t)
+	bothPlaces(t, func(t *testing.T, c *cluster) {
 		c.api.SetRefreshTokens(true)
-		r := c.replica(change)
+		r := c.replica()
 		v := r.signIn(demo)
 		c.api.Inject(refusal(t, "InvalidSession", false))
 		assert.Equal(t, http.StatusUnauthorized, v.post(r, "/call").StatusCode)

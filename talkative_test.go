@@ -22,6 +22,7 @@ type talkative struct {
 	*site
 	tale   *tellTale
 	ledger *tellingLedger
+	clock  *advancingClock
 }
 
 func newTalkative(t *testing.T, changes ...func(*ecgridsession.Config)) *talkative {
@@ -46,6 +47,7 @@ func newTalkative(t *testing.T, changes ...func(*ecgridsession.Config)) *talkati
 		tale.show(*cfg)
 		tale.show(cfg)
 	})...)
+	ts.clock = ts.clockOf()
 	ts.grid.SetRefreshTokens(true)
 	tale.secret("key", string(ts.key))
 	tale.secret("password", demo.Password)

@@ -109,19 +109,19 @@ func TestTheBodyIsClosedOnEveryPath(t *testing.T) {
 		"no session":              {&wiretap{}, func(req *http.Request) { *req = *req.WithContext(t.Context()) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t)
-			b := s.browser().signIn()
-			body := &closeNoted{Reader: strings.NewReader("{}")}
-			b.inside(func(_ http.ResponseWriter, r *http.Request) {
-				req := request(t, r, http.MethodPost, s.grid.URL+inboxPath, "")
-				req.Body, req.ContentLength = body, 2
-				c.change(req)
-				resp, err := s.m.Transport(c.base).RoundTrip(req)
-				if err == nil {
-					assert.NoError(t, resp.Body.Close())
-				}
+			eachWay(t, func(t *testing.T, s *site, b *browser) {
+				body := &closeNoted{Reader: strings.NewReader("{}")}
+				b.inside(func(_ http.ResponseWriter, r *http.Request) {
+					req := request(t, r, http.MethodPost, s.grid.URL+inboxPath, "")
+					req.Body, req.ContentLength = body, 2
+					c.change(req)
+					resp, err := s.m.Transport(c.base).RoundTrip(req)
+					if err == nil {
+						assert.NoError(t, resp.Body.Close())
+					}
+				})
+				assert.Eventually(t, body.closed.Load, waitABit, tick)
 			})
-			assert.Eventually(t, body.closed.Load, waitABit, tick)
 		})
 	}
 }

@@ -123,13 +123,7 @@ func gridOverTLS(t *testing.T, api *ecgridtest.API) (change func(*ecgridsession.
 // reaches the upstream at url.
 func eachUpstream(t *testing.T, property func(t *testing.T, s *site, b *browser, url string, base http.RoundTripper)) {
 	t.Helper()
-	for _, kind := range []string{"bearer", "API key"} {
-		signIn := func(b *browser) *browser {
-			if kind == "bearer" {
-				return b.signIn()
-			}
-			return b.signInByKey()
-		}
+	for kind, signIn := range signInKinds {
 		t.Run(kind+", ECGrid over HTTP/1.1", func(t *testing.T) {
 			s := newSite(t)
 			property(t, s, signIn(s.browser()), s.grid.URL, http.DefaultTransport)
