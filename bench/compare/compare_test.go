@@ -65,14 +65,14 @@ func TestEachTargetHasItsMeasureAndEachTableItsCells(t *testing.T) {
 		"Transport beside the one of oauth2", "Transport, allocations",
 		"Cookie, 700-byte token, JWT", "Cookie, 700-byte token, opaque", "Cookie, 700-byte token, opaque, any letter",
 		"Longest JWT in the cookie", "Throughput over the cores", "Lookup in the ledger with 2 cores at it",
-		"End to end: requests per second, of the bare app that is sent the same cookies",
-		"End to end: requests per second, of gorilla/sessions by hand",
+		"End to end, of the bare app that is sent the same cookies", "End to end, of gorilla by hand",
+		"End to end, of the bare app that is sent the same cookies, few headers", "End to end, of gorilla by hand, few headers",
 		"Sign-out: the time over ECGrid's own answer",
 		"Sign-out: the time over LogoutTimeout where ECGrid never answers",
 	} {
 		assert.Contains(t, asked, name)
 	}
-	assert.Len(t, asked, 25)
+	assert.Len(t, asked, 27)
 	// What is counted comes out the same however short the run is.
 	assert.True(t, asked["Opening a session, allocations"].Reached)
 	assert.True(t, asked["Longest JWT in the cookie"].Reached)
