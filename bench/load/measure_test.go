@@ -79,7 +79,7 @@ func TestAMeasurementOnSharedCoresRunsToItsEnd(t *testing.T) {
 	options.ShareCores = true
 	result, err := load.Measure(t.Context(), options)
 	require.NoError(t, err)
-	assert.Len(t, result.Targets(), 4)
+	assert.Len(t, result.Targets(), 6)
 }
 
 func TestAProgramThatDoesNotCallChildIsNotStartedAgain(t *testing.T) {
