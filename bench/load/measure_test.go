@@ -51,7 +51,7 @@ func TestAMeasurementRunsToItsEndAndLeavesNoProcess(t *testing.T) {
 		}
 	}
 	targets := result.Targets()
-	require.Len(t, targets, 4)
+	require.Len(t, targets, 6)
 	for _, target := range targets {
 		assert.NotContains(t, target.Measured, "NaN")
 		assert.NotContains(t, target.Measured, "Inf")
