@@ -109,7 +109,7 @@
 // [net/http.CrossOriginProtection]; scripts that run in the app's pages, which
 // can use the session though not read it; a cookie that is stolen from the
 // browser, which works until its session ends; guessed passwords, which ECGrid
-// has to limit, and of which no Event tells; and whoever can write to the ledger,
+// has to limit, and of which an Event tells; and whoever can write to the ledger,
 // who can put an older entry back in its place.
 //
 // docs/security.md has the threat model, and what ASVS 5.0 and RFC 10017 ask,
