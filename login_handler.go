@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 )
 
 // Sign-in, from the request for the form to the session: LoginHandler reads
@@ -44,7 +46,7 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	grant, err := m.ecgrid.Login(ctx, login, password)
 	took := m.now().Sub(began)
 	if err != nil {
-		return m.signInFailed(ctx, took, signInError("login", err))
+		return m.signInFailed(r.Context(), took, signInError("login", err))
 	}
 	c := Credential{
 		Token:        grant.Token,
@@ -61,7 +63,7 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	if err != nil {
 		// Nobody will ever hold this token.
 		m.revoker.later(revocation{session: Session{UserID: c.UserID, Login: login}, credential: c})
-		return m.signInFailed(ctx, took, err)
+		return m.signInFailed(r.Context(), took, err)
 	}
 	return session, nil
 }
@@ -81,18 +83,15 @@ func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential)
 	// nothing of whose it is, and one that was revoked would be found out only
 	// by the first call with it.
 	if c.APIKey != "" || c.UserID == 0 {
-		ctx, cancel := context.WithTimeout(r.Context(), m.cfg.AuthTimeout)
-		defer cancel()
-		began := m.now()
-		identity, err := m.ecgrid.Session(ctx, c.auth())
-		n.took = m.now().Sub(began)
+		identity, took, err := m.identify(r.Context(), c)
+		n.took = took
 		if err != nil {
-			return m.signInFailed(ctx, n.took, signInError("session", err))
+			return m.signInFailed(r.Context(), n.took, signInError("session", err))
 		}
 		// LogoutEverywhere would reset one user and end the sessions of
 		// another.
 		if c.UserID != 0 && c.UserID != identity.UserID {
-			return m.signInFailed(ctx, n.took, errOtherUser)
+			return m.signInFailed(r.Context(), n.took, errOtherUser)
 		}
 		n.login = identity.Login
 		n.credential.UserID = identity.UserID
@@ -109,6 +108,16 @@ func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential)
 		return m.signInFailed(r.Context(), n.took, err)
 	}
 	return session, nil
+}
+
+// identify asks ECGrid whose a credential is. The context of the call is over
+// when it returns, so that events are told in one that no call writes to.
+func (m *Middleware) identify(ctx context.Context, c Credential) (who ecgrid.Identity, took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.AuthTimeout)
+	defer cancel()
+	began := m.now()
+	who, err = m.ecgrid.Session(ctx, c.auth())
+	return who, m.now().Sub(began), err
 }
 
 // signInFailed tells of a sign-in that came to nothing, for whoever counts
