@@ -39,7 +39,7 @@ const (
 func cookieValues(values []string, header http.Header, name string) ([]string, bool) {
 	// Any "=" would match.
 	if name == "" {
-		return values, true // no cookie of a CookieStore has no name
+		return values, true // an app may ask a CookieStore for one; no cookie of it was ever set
 	}
 	count := 0
 	for _, line := range header["Cookie"] {
