@@ -1,6 +1,7 @@
 package ecgridsession
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
+	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
 )
 
@@ -156,7 +157,7 @@ func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // withDefaults fills in what was left zero.
 func (c Config) withDefaults() Config {
-	c.Upstream = orDefault(c.Upstream, "https://rest.ecgrid.io")
+	c.Upstream = cmp.Or(c.Upstream, "https://rest.ecgrid.io")
 	if c.Ledger == nil {
 		c.Ledger = NewMemoryLedger()
 	}
@@ -169,29 +170,21 @@ func (c Config) withDefaults() Config {
 	if c.SameSite == 0 {
 		c.SameSite = http.SameSiteLaxMode
 	}
-	c.IdleTimeout = orDefault(c.IdleTimeout, 30*time.Minute)
-	c.Lifetime = orDefault(c.Lifetime, 8*time.Hour)
-	c.RefreshBefore = orDefault(c.RefreshBefore, 2*time.Minute)
-	c.LoginURL = orDefault(c.LoginURL, "/login")
-	c.LogoutURL = orDefault(c.LogoutURL, "/logout")
-	c.AfterLogin = orDefault(c.AfterLogin, "/")
-	c.AfterLogout = orDefault(c.AfterLogout, "/")
-	c.LoginField = orDefault(c.LoginField, "login")
-	c.AuthTimeout = orDefault(c.AuthTimeout, 5*time.Second)
-	c.LogoutTimeout = orDefault(c.LogoutTimeout, 3*time.Second)
-	c.LedgerTimeout = orDefault(c.LedgerTimeout, 200*time.Millisecond)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 30*time.Minute)
+	c.Lifetime = cmp.Or(c.Lifetime, 8*time.Hour)
+	c.RefreshBefore = cmp.Or(c.RefreshBefore, 2*time.Minute)
+	c.LoginURL = cmp.Or(c.LoginURL, "/login")
+	c.LogoutURL = cmp.Or(c.LogoutURL, "/logout")
+	c.AfterLogin = cmp.Or(c.AfterLogin, "/")
+	c.AfterLogout = cmp.Or(c.AfterLogout, "/")
+	c.LoginField = cmp.Or(c.LoginField, "login")
+	c.AuthTimeout = cmp.Or(c.AuthTimeout, 5*time.Second)
+	c.LogoutTimeout = cmp.Or(c.LogoutTimeout, 3*time.Second)
+	c.LedgerTimeout = cmp.Or(c.LedgerTimeout, 200*time.Millisecond)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	return c
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }
 
 // maxLimit keeps sums of limits from overflowing: a lifetime that was meant to
@@ -200,13 +193,13 @@ const maxLimit = 10 * 365 * 24 * time.Hour
 
 // check returns every fault of a Config whose defaults are filled in, and what
 // it parsed on the way.
-func (c Config) check() (origin, *http.CrossOriginProtection, error) {
+func (c Config) check() (origin.Origin, *http.CrossOriginProtection, error) {
 	var faults []error
 	fault := func(format string, args ...any) {
 		faults = append(faults, fmt.Errorf("ecgridsession: Config."+format, args...))
 	}
 
-	upstream, err := parseOrigin(c.Upstream)
+	upstream, err := origin.Parse(c.Upstream)
 	if err != nil {
 		fault("Upstream: %w", err)
 	}
@@ -214,7 +207,7 @@ func (c Config) check() (origin, *http.CrossOriginProtection, error) {
 		fault("Keys: %w", err)
 	}
 	// One that nobody made would panic at the first sign-out, and end nothing.
-	if l, ours := c.Ledger.(*MemoryLedger); ours && (l == nil || l.start.IsZero()) {
+	if l, ours := c.Ledger.(*MemoryLedger); ours && (l == nil || l.table == nil) {
 		fault("Ledger: a MemoryLedger comes from NewMemoryLedger")
 	}
 	if s, ours := c.Store.(*CookieStore); ours && (s == nil || s.codec == nil) {
@@ -277,15 +270,6 @@ func checkCookieName(name string, insecure bool) error {
 		return errors.New("has a prefix that browsers refuse without Secure, and InsecureCookie is set")
 	}
 	return nil
-}
-
-// isLoopback tells whether host, without a port, names this machine itself.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // cameOverLoopback tells whether the connection ended at a loopback address of

@@ -128,24 +128,14 @@ func credentialOf(kept record.Credential, userID int64) Credential {
 		Token:        kept.Token,
 		RefreshToken: kept.RefreshToken,
 		APIKey:       kept.APIKey,
-		ExpiresAt:    timeOf(kept.ExpiresAt),
+		ExpiresAt:    record.Time(kept.ExpiresAt),
 		UserID:       userID,
 	}
 }
 
-// timeOf reads milliseconds since the Unix epoch, 0 being no time at all.
-// In UTC, so that the same moment looks the same everywhere.
-func timeOf(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
+// kept is the inverse of credentialOf.
+func kept(c Credential) record.Credential {
+	return record.Credential{
+		Token: c.Token, RefreshToken: c.RefreshToken, APIKey: c.APIKey, ExpiresAt: record.Millis(c.ExpiresAt),
 	}
-	return time.UnixMilli(ms).UTC()
-}
-
-// millisOf is the inverse of timeOf.
-func millisOf(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }

@@ -3,10 +3,15 @@ package ecgridsession
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
+	"github.com/ecgrid-contrib/ecgridsession/internal/web"
 )
 
 // Errors that a caller may want to tell apart with [errors.Is]. None of them,
@@ -14,30 +19,30 @@ import (
 // that ECGrid sent.
 var (
 	// ErrNoSession: the request carries no session that is still open.
-	ErrNoSession = errors.New("ecgridsession: no session")
+	ErrNoSession = session.ErrNone
 
 	// ErrSessionEnded: the session ended while the request, or the stream, was
 	// under way. errors.Is(ErrSessionEnded, ErrNoSession) holds, so a caller
 	// who does not care when it ended tests for ErrNoSession alone.
-	ErrSessionEnded = fmt.Errorf("ecgridsession: the session has ended: %w", ErrNoSession)
+	ErrSessionEnded = session.ErrEnded
 
 	// ErrSessionTooLarge: the credential is longer than 16 KiB, or the session
 	// fits neither the cookie nor the ledger. [CookieStore.Save] returns it for
 	// a name and value of more than 4096 bytes together, which browsers drop
 	// without a word (RFC 6265bis, 5.6).
-	ErrSessionTooLarge = errors.New("ecgridsession: session too large")
+	ErrSessionTooLarge = cookie.ErrTooLarge
 
 	// ErrLedgerUnavailable: what knows whether the session is still open, the
 	// Ledger or a Config.Store with a backend of its own, could not be asked.
 	// It says nothing about the session: the cookie is kept.
-	ErrLedgerUnavailable = errors.New("ecgridsession: ledger unavailable")
+	ErrLedgerUnavailable = session.ErrUnavailable
 
 	// ErrCrossOrigin: a page of another site asked for sign-in or sign-out.
 	ErrCrossOrigin = errors.New("ecgridsession: cross-origin request refused")
 
 	// ErrOtherOrigin: an outbound request is not for Config.Upstream, so it was
 	// not sent.
-	ErrOtherOrigin = errors.New("ecgridsession: request is not for the upstream origin")
+	ErrOtherOrigin = origin.ErrOther
 
 	// ErrConflictingCredential: the caller set Authorization or X-API-Key on an
 	// outbound request itself, so it was not sent.
@@ -48,9 +53,6 @@ var (
 	// work.
 	ErrLogoutUnconfirmed = errors.New("ecgridsession: sign-out not confirmed")
 )
-
-// errStoreUnavailable is of a Config.Store whose backend does not answer.
-var errStoreUnavailable = fmt.Errorf("%w: the session store failed", ErrLedgerUnavailable)
 
 // errNotAccepted is of a login or key that ECGrid itself refused, which the user
 // can mend, unlike an outage.
@@ -101,9 +103,48 @@ func upstreamError(call string, err error) error {
 	if !errors.As(err, &failure) {
 		return fmt.Errorf("ecgridsession: %s: %w", call, err)
 	}
-	public := &UpstreamError{StatusCode: failure.Status, Code: failure.Code, RetryAfter: failure.RetryAfter}
-	if cause := failure.Unwrap(); cause != nil {
-		return fmt.Errorf("ecgridsession: %s: %w: %s: %w", call, public, failure.Reason, cause)
+	return &failedCall{call, &UpstreamError{StatusCode: failure.Status, Code: failure.Code, RetryAfter: failure.RetryAfter}, failure}
+}
+
+// failedCall is one failure for two readers: callers find the UpstreamError in
+// it, and our own packages the client's.
+type failedCall struct {
+	call    string
+	public  *UpstreamError
+	failure *ecgrid.Error
+}
+
+// Error implements error.
+func (e *failedCall) Error() string {
+	text := "ecgridsession: " + e.call + ": " + e.public.Error() + ": " + e.failure.Reason
+	if cause := e.failure.Unwrap(); cause != nil {
+		text += ": " + cause.Error()
 	}
-	return fmt.Errorf("ecgridsession: %s: %w: %s", call, public, failure.Reason)
+	return text
+}
+
+// Unwrap gives both.
+func (e *failedCall) Unwrap() []error { return []error{e.public, e.failure} }
+
+// failureWords looks at err before the status: an unconfirmed sign-out is a 503
+// as well, whose words would say that nobody was signed out.
+func failureWords(status int, err error) web.Wording {
+	switch {
+	case errors.Is(err, ErrLogoutUnconfirmed):
+		return web.Wording{Code: "sign-out not confirmed", Title: "Sign-out not confirmed", Text: "This browser has forgotten your session, but it could not be confirmed that it has ended everywhere. Please try again in a moment."}
+	case errors.Is(err, ErrCrossOrigin):
+		return web.Wording{Code: "cross-origin request refused", Title: "Request refused", Text: "The request came from another site. Nothing was changed."}
+	case status == http.StatusUnauthorized:
+		return web.Wording{Code: "not signed in", Title: "Not signed in", Text: "Please sign in and try again."}
+	case status == http.StatusMethodNotAllowed:
+		return web.Wording{Code: "method not allowed", Title: "Method not allowed", Text: "This address cannot be used in that way. Nothing was changed."}
+	case status == http.StatusRequestEntityTooLarge, errors.Is(err, ErrSessionTooLarge):
+		return web.Wording{Code: "too large", Title: "Too large", Text: "What was sent is longer than anything that is expected here."}
+	case status == http.StatusBadRequest:
+		return web.Wording{Code: "bad request", Title: "Bad request", Text: "What was sent could not be understood."}
+	case status == http.StatusServiceUnavailable:
+		return web.Wording{Code: "temporarily unavailable", Title: "Just a moment", Text: "A service that is needed here does not answer. You have not been signed out. Please try again in a moment."}
+	default:
+		return web.Wording{Code: "internal error", Title: "Something went wrong", Text: "It has been noted. Please try again."}
+	}
 }

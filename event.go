@@ -2,9 +2,16 @@ package ecgridsession
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/request"
+	"github.com/ecgrid-contrib/ecgridsession/internal/revoke"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
 // What apps learn of sessions: one Event for each thing that happened, for
@@ -27,6 +34,43 @@ type Event struct {
 	Duration time.Duration
 	// Err is why, where something failed.
 	Err error
+}
+
+// LogoutOutcome is what became of the session at ECGrid. The user is signed out
+// here whichever it is.
+type LogoutOutcome int
+
+// The outcomes of a sign-out.
+const (
+	// LogoutNone: there was no session, or another request had just ended it.
+	LogoutNone LogoutOutcome = iota // in the order of package revoke
+	// LogoutConfirmed: ECGrid ended it. An API key itself lives on.
+	LogoutConfirmed
+	// LogoutAlreadyInvalid: ECGrid no longer knew the token, which is as good.
+	LogoutAlreadyInvalid
+	// LogoutPending: ECGrid was unreachable, slow, or answered 429 or 5xx, or a
+	// refresh was under way: seen to in the background.
+	LogoutPending
+	// LogoutRefused: ECGrid answered something that a retry cannot mend.
+	LogoutRefused
+)
+
+// String gives the outcome as a lower-case word.
+func (o LogoutOutcome) String() string {
+	switch o {
+	case LogoutNone:
+		return "none"
+	case LogoutConfirmed:
+		return "confirmed"
+	case LogoutAlreadyInvalid:
+		return "already-invalid"
+	case LogoutPending:
+		return "pending"
+	case LogoutRefused:
+		return "refused"
+	default:
+		return fmt.Sprintf("outcome(%d)", int(o))
+	}
 }
 
 // EventKind says what an Event is about. Its zero value is none of them.
@@ -91,27 +135,100 @@ func (k EventKind) String() string {
 	return fmt.Sprintf("event(%d)", int(k))
 }
 
+// observer tells the app. The packages that do the work know it by the
+// interfaces of what each of them tells.
+type observer struct {
+	logger   *slog.Logger
+	onEvent  func(context.Context, Event)
+	lifetime time.Duration
+}
+
+var (
+	_ lifecycle.Events = (*observer)(nil)
+	_ request.Events   = (*observer)(nil)
+	_ revoke.Told      = told{}
+)
+
+// describe is the public view of a session. Ref is of the half of the session's
+// hash that is no part of the ledger's key, so a log line names no entry.
+func (o *observer) describe(snap *session.Snapshot) Session {
+	if snap == nil {
+		return Session{} // it is not known whose
+	}
+	rec, ref := &snap.Record, snap.Keys.Ref()
+	started := time.UnixMilli(rec.StartedAt).UTC()
+	return Session{
+		Ref:            hex.EncodeToString(ref[:]),
+		UserID:         rec.UserID,
+		Login:          rec.Login,
+		APIKey:         rec.APIKey,
+		StartedAt:      started,
+		TokenExpiresAt: record.Time(rec.Credential.ExpiresAt),
+		EndsAt:         started.Add(o.lifetime),
+	}
+}
+
+func (o *observer) CookieRejected(ctx context.Context) { o.emit(ctx, Event{Kind: CookieRejected}) }
+
+func (o *observer) Refreshed(ctx context.Context, snap *session.Snapshot, expiresAt int64, took time.Duration, err error) {
+	e := Event{Kind: SessionRefreshed, Session: o.describe(snap), Duration: took, Err: err}
+	e.Session.TokenExpiresAt = record.Time(expiresAt)
+	o.emit(ctx, e)
+}
+
+func (o *observer) RefreshFailed(ctx context.Context, snap *session.Snapshot, took time.Duration, err error) {
+	o.emit(ctx, Event{Kind: RefreshFailed, Session: o.describe(snap), Duration: took, Err: err})
+}
+
+func (o *observer) SessionEnded(ctx context.Context, snap *session.Snapshot, took time.Duration, err error) {
+	o.emit(ctx, Event{Kind: SessionEnded, Session: o.describe(snap), Duration: took, Err: err})
+}
+
+func (o *observer) LedgerUnavailable(ctx context.Context, snap *session.Snapshot, err error) {
+	o.emit(ctx, Event{Kind: LedgerUnavailable, Session: o.describe(snap), Err: err})
+}
+
+// told tells of the token of one session that is still to be ended.
+type told struct {
+	o       *observer
+	session Session
+}
+
+func (t told) Pending() {
+	t.o.emit(context.Background(), Event{Kind: RevocationPending, Session: t.session})
+}
+
+func (t told) Done(outcome revoke.Outcome, took time.Duration) {
+	t.o.emit(context.Background(), Event{Kind: RevocationDone, Session: t.session, Outcome: LogoutOutcome(outcome), Duration: took})
+}
+
+func (t told) GaveUp(outcome revoke.Outcome, took time.Duration, err error) {
+	t.o.emit(context.Background(), Event{
+		Kind: RevocationGaveUp, Session: t.session, Outcome: LogoutOutcome(outcome), Duration: took, Err: err,
+	})
+}
+
 // emit logs the event and hands it to Config.OnEvent. A panic there is
 // contained: an audit hook that breaks must not keep a user signed in. ctx is
 // the request's, or one that nothing ends where the event is of the background:
 // its values are the app's for tracing.
-func (m *Middleware) emit(ctx context.Context, e Event) {
-	m.logEvent(ctx, e)
-	if m.cfg.OnEvent == nil {
+func (o *observer) emit(ctx context.Context, e Event) {
+	o.logEvent(ctx, e)
+	if o.onEvent == nil {
 		return
 	}
 	defer func() {
 		if p := recover(); p != nil {
 			// The panic's value is the app's own and may hold anything.
-			m.cfg.Logger.ErrorContext(ctx, "ecgridsession: OnEvent panicked", "event", e.Kind.String())
+			o.logger.ErrorContext(ctx, "ecgridsession: OnEvent panicked", "event", e.Kind.String())
 		}
 	}()
-	m.cfg.OnEvent(ctx, e)
+	o.onEvent(ctx, e)
 }
 
 // logEvent chooses the level: what an operator must see is a warning, and what
 // anybody with a browser can cause at will stays at debug.
-func (m *Middleware) logEvent(ctx context.Context, e Event) {
+func (o *observer) logEvent(ctx context.Context, e Event) {
 	level := slog.LevelDebug
 	switch e.Kind {
 	// CookieRejected is not among them: anybody can send garbage, and a log
@@ -123,7 +240,7 @@ func (m *Middleware) logEvent(ctx context.Context, e Event) {
 			level = slog.LevelWarn
 		}
 	}
-	if !m.cfg.Logger.Enabled(ctx, level) {
+	if !o.logger.Enabled(ctx, level) {
 		return
 	}
 	// No login name, which is a person's: Ref and user find the session.
@@ -139,5 +256,5 @@ func (m *Middleware) logEvent(ctx context.Context, e Event) {
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	}
-	m.cfg.Logger.LogAttrs(ctx, level, "ecgridsession", attrs...)
+	o.logger.LogAttrs(ctx, level, "ecgridsession", attrs...)
 }

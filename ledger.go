@@ -3,6 +3,8 @@ package ecgridsession
 import (
 	"context"
 	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/memory"
 )
 
 // Ledger holds what a cookie cannot know: that its session has ended, that its
@@ -31,4 +33,31 @@ type Ledger interface {
 	// swaps. ttl is over 0 and next is not nil. After an error the value may or
 	// may not be stored. It does not keep next.
 	CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (swapped bool, err error)
+}
+
+// MemoryLedger is a [Ledger] in this process's memory: right for an app of one
+// process. A restart forgets which bearer sessions have ended, until ECGrid
+// refuses their tokens, and signs out those whose credential was in it.
+//
+// It is safe for concurrent use and never blocks. It owns no goroutine; while it
+// has entries, a timer of its own sweeps those that have lapsed.
+//
+// The cookie costs it nothing: it holds what has been refreshed, what keeps its
+// credential here, and, until they would have ended by themselves, the sessions
+// that have ended.
+type MemoryLedger struct{ table *memory.Table }
+
+// NewMemoryLedger returns an empty ledger. The zero MemoryLedger is not to be
+// used.
+func NewMemoryLedger() *MemoryLedger { return &MemoryLedger{memory.New()} }
+
+// Load implements [Ledger]. Its only error is that of a done ctx.
+func (l *MemoryLedger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
+	return l.table.Load(ctx, keys...)
+}
+
+// CompareAndSwap implements [Ledger]. Its errors are that of a done ctx, and
+// those of a ttl that is not over 0 and a nil next.
+func (l *MemoryLedger) CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (bool, error) {
+	return l.table.CompareAndSwap(ctx, key, old, next, ttl)
 }

@@ -1,6 +1,7 @@
 package ecgridsession
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,10 @@ import (
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/request"
+	"github.com/ecgrid-contrib/ecgridsession/internal/web"
 )
 
 // Sign-in, from the request for the form to the session: LoginHandler reads
@@ -39,12 +44,12 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	// be left alive.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), m.cfg.AuthTimeout)
 	defer cancel()
-	defer m.revoker.pending.hold()()
+	defer m.revoker.Hold()()
 	// Close waits for the call: by the time it returns, a token that came of it
 	// is in a session or has been handed to the background.
-	began := m.now()
-	grant, err := m.ecgrid.Login(ctx, login, password)
-	took := m.now().Sub(began)
+	began := m.limits.Now()
+	grant, err := m.grid.Login(ctx, login, password)
+	took := m.limits.Now().Sub(began)
 	if err != nil {
 		return m.signInFailed(r.Context(), took, signInError("login", err))
 	}
@@ -62,7 +67,7 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	}
 	if err != nil {
 		// Nobody will ever hold this token.
-		m.revoker.later(revocation{session: Session{UserID: c.UserID, Login: login}, credential: c})
+		m.revokeLater(Session{UserID: c.UserID, Login: login}, kept(c), nil)
 		return m.signInFailed(r.Context(), took, err)
 	}
 	return session, nil
@@ -91,7 +96,7 @@ func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential)
 		// LogoutEverywhere would reset one user and end the sessions of
 		// another.
 		if c.UserID != 0 && c.UserID != identity.UserID {
-			return m.signInFailed(r.Context(), n.took, errOtherUser)
+			return m.signInFailed(r.Context(), n.took, lifecycle.ErrOtherUser)
 		}
 		n.login = identity.Login
 		n.credential.UserID = identity.UserID
@@ -115,16 +120,16 @@ func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential)
 func (m *Middleware) identify(ctx context.Context, c Credential) (who ecgrid.Identity, took time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.AuthTimeout)
 	defer cancel()
-	began := m.now()
-	who, err = m.ecgrid.Session(ctx, c.auth())
-	return who, m.now().Sub(began), err
+	began := m.limits.Now()
+	who, err = m.grid.Session(ctx, c.auth())
+	return who, m.limits.Now().Sub(began), err
 }
 
 // signInFailed tells of a sign-in that came to nothing, for whoever counts
 // guesses (ASVS 5.0, 16.3.1). The event names nobody: what was typed into the
 // field of the login may be a password.
 func (m *Middleware) signInFailed(ctx context.Context, took time.Duration, err error) (Session, error) {
-	m.emit(ctx, Event{Kind: SignInFailed, Duration: took, Err: err})
+	m.events.emit(ctx, Event{Kind: SignInFailed, Duration: took, Err: err})
 	return Session{}, err
 }
 
@@ -147,10 +152,10 @@ func (m *Middleware) mayStart(r *http.Request) error {
 // [Middleware.Wrap].
 func (m *Middleware) LoginHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		noStore(w)
+		web.NoStore(w)
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:
-			m.renderPage(w, r, http.StatusOK, pageSignIn, pageData{})
+			m.answers.Page(w, r, http.StatusOK, web.SignIn, web.PageData{})
 		case http.MethodPost:
 			if !m.refuseCrossOrigin(w, r) {
 				m.signIn(w, r)
@@ -198,11 +203,11 @@ func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 		m.answerFailedSignIn(w, r, form, err)
 		return
 	}
-	if isScript(r) && !isHTMX(r) {
-		writeJSON(w, http.StatusOK, m.sessionInfo(session))
+	if web.IsScript(r) && !web.IsHTMX(r) {
+		web.WriteJSON(w, http.StatusOK, m.sessionInfo(session))
 		return
 	}
-	goTo(w, r, m.returnTo(r))
+	web.GoTo(w, r, m.returnTo(r))
 }
 
 // parseBody fills in r.PostForm, from both encodings of a form: fetch() sends
@@ -259,10 +264,10 @@ func (m *Middleware) answerFailedSignIn(w http.ResponseWriter, r *http.Request, 
 		// No Event tells of a sign-in that failed; the log does where it is
 		// ECGrid's fault, and not where anybody can cause it at will.
 		m.cfg.Logger.WarnContext(r.Context(), "ecgridsession: sign-in failed", "error", err)
-		setRetryAfter(w, orDefault(upstream.RetryAfter, 5*time.Second))
+		web.SetRetryAfter(w, cmp.Or(upstream.RetryAfter, 5*time.Second))
 		m.postponeSignIn(w, r, form, err)
 	case errors.Is(err, ErrLedgerUnavailable):
-		retryLater(w)
+		web.RetryLater(w)
 		m.postponeSignIn(w, r, form, err)
 	// Start has refused it unsent. To the user it is a key like any other that
 	// is wrong.
@@ -276,14 +281,14 @@ func (m *Middleware) answerFailedSignIn(w http.ResponseWriter, r *http.Request, 
 
 // refuseSignIn shows the form again, with the login but never with a secret.
 func (m *Middleware) refuseSignIn(w http.ResponseWriter, r *http.Request, status int, form signInForm, problem string) {
-	if isScript(r) && !isHTMX(r) {
-		writeJSON(w, status, struct {
+	if web.IsScript(r) && !web.IsHTMX(r) {
+		web.WriteJSON(w, status, struct {
 			Authenticated bool   `json:"authenticated"`
 			Error         string `json:"error"`
 		}{false, problem})
 		return
 	}
-	m.renderPage(w, r, status, pageSignIn, pageData{
+	m.answers.Page(w, r, status, web.SignIn, web.PageData{
 		Problem: problem, Invalid: true, Login: form.login, ByKey: form.apiKey != "",
 	})
 }
@@ -291,11 +296,11 @@ func (m *Middleware) refuseSignIn(w http.ResponseWriter, r *http.Request, status
 // postponeSignIn answers where only time can help: a browser gets the form for
 // another try, unless the app has an answer of its own.
 func (m *Middleware) postponeSignIn(w http.ResponseWriter, r *http.Request, form signInForm, err error) {
-	if m.cfg.ErrorHandler != nil || !acceptsHTML(r) || isScript(r) || isHTMX(r) {
+	if m.cfg.ErrorHandler != nil || !web.AcceptsHTML(r) || web.IsScript(r) || web.IsHTMX(r) {
 		m.fail(w, r, http.StatusServiceUnavailable, err)
 		return
 	}
-	m.renderPage(w, r, http.StatusServiceUnavailable, pageSignIn, pageData{
+	m.answers.Page(w, r, http.StatusServiceUnavailable, web.SignIn, web.PageData{
 		Problem: "Signing in is not possible at the moment. Please try again shortly.",
 		Login:   form.login, ByKey: form.apiKey != "",
 	})
@@ -316,4 +321,76 @@ func (m *Middleware) returnTo(r *http.Request) string {
 		return m.cfg.AfterLogin
 	}
 	return targets[0]
+}
+
+// The beginning of a session, for Login and Start alike: what ECGrid has
+// accepted gets an id, a place in cookie or ledger, and takes the place of the
+// session that the browser had. The order keeps a user who signs in again from
+// being without any: the new session is complete before the old one ends.
+
+// errInsecureElsewhere is of an app that left InsecureCookie on where others
+// can listen.
+var errInsecureElsewhere = errors.New(
+	"ecgridsession: InsecureCookie is for loopback hosts only, and this connection came in elsewhere")
+
+// newSession is a sign-in on its way to becoming a session. Its credential has
+// been accepted by ECGrid, or by the app for a token whose user it knows.
+type newSession struct {
+	credential Credential
+	login      string
+	took       time.Duration // ECGrid's call; 0 where it was not asked
+}
+
+// begin makes a session of a credential that ECGrid has accepted: ledger, then
+// cookie, then the end of the session that was there before.
+func (m *Middleware) begin(w http.ResponseWriter, r *http.Request, n newSession) (Session, error) {
+	web.NoStore(w)
+	// A browser that hangs up must not leave half a session.
+	ctx := context.WithoutCancel(r.Context())
+	before := m.requests.For(r)
+
+	snap, err := m.requests.Start(ctx, w, r, record.Record{
+		APIKey:     n.credential.APIKey != "",
+		UserID:     n.credential.UserID,
+		Login:      n.login,
+		Credential: kept(n.credential),
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	m.endBefore(ctx, before, n.credential)
+	// From here on the rest of the request is the new user's.
+	before.Replace(snap)
+
+	session := m.events.describe(snap)
+	m.events.emit(ctx, Event{Kind: SessionStarted, Session: session, Duration: n.took})
+	return session, nil
+}
+
+// endBefore ends the session that a sign-in takes the place of, and has its
+// token revoked. It is after the new session is kept: one that fails half-way
+// leaves the old one as it was.
+func (m *Middleware) endBefore(ctx context.Context, before *request.Session, next Credential) {
+	old := before.Replaced()
+	if old == nil {
+		return
+	}
+	ended, err := m.end(ctx, old)
+	if err != nil {
+		m.events.LedgerUnavailable(ctx, old, err)
+	}
+	// Signed out in another tab meanwhile: whoever did it has the token to
+	// revoke.
+	if err == nil && !ended.Won {
+		return
+	}
+	m.events.SessionEnded(ctx, old, 0, nil)
+	if ended.Newest.Token == next.Token && ended.Newest.APIKey == next.APIKey {
+		return // Start was given the credential of the session that was there
+	}
+	unended := old
+	if err == nil {
+		unended = nil
+	}
+	m.revokeLater(m.events.describe(old), ended.Newest, unended)
 }

@@ -8,6 +8,10 @@ import (
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/revoke"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
+	"github.com/ecgrid-contrib/ecgridsession/internal/web"
 )
 
 // Sign-out, the first promise: after it no copy of the cookie opens the
@@ -16,43 +20,6 @@ import (
 // event. The ledger is first because it is the only step that ends the session
 // for everybody; ECGrid is after the cookie, since it may take all of
 // LogoutTimeout; what ECGrid leaves open goes to the background (revoke.go).
-
-// LogoutOutcome is what became of the session at ECGrid. The user is signed out
-// here whichever it is.
-type LogoutOutcome int
-
-// The outcomes of a sign-out.
-const (
-	// LogoutNone: there was no session, or another request had just ended it.
-	LogoutNone LogoutOutcome = iota
-	// LogoutConfirmed: ECGrid ended it. An API key itself lives on.
-	LogoutConfirmed
-	// LogoutAlreadyInvalid: ECGrid no longer knew the token, which is as good.
-	LogoutAlreadyInvalid
-	// LogoutPending: ECGrid was unreachable, slow, or answered 429 or 5xx, or a
-	// refresh was under way: seen to in the background.
-	LogoutPending
-	// LogoutRefused: ECGrid answered something that a retry cannot mend.
-	LogoutRefused
-)
-
-// String gives the outcome as a lower-case word.
-func (o LogoutOutcome) String() string {
-	switch o {
-	case LogoutNone:
-		return "none"
-	case LogoutConfirmed:
-		return "confirmed"
-	case LogoutAlreadyInvalid:
-		return "already-invalid"
-	case LogoutPending:
-		return "pending"
-	case LogoutRefused:
-		return "refused"
-	default:
-		return fmt.Sprintf("outcome(%d)", int(o))
-	}
-}
 
 // Logout ends the request's session: in the ledger, in the browser, then at
 // ECGrid, within Config.LogoutTimeout and even if the browser hangs up. It sets
@@ -73,16 +40,16 @@ func (m *Middleware) Logout(w http.ResponseWriter, r *http.Request) (LogoutOutco
 func (m *Middleware) logout(
 	w http.ResponseWriter, r *http.Request, until time.Time, judge func(LogoutOutcome) LogoutOutcome,
 ) (LogoutOutcome, error) {
-	noStore(w)
+	web.NoStore(w)
 	// The browser may hang up; the session ends all the same.
 	ctx := context.WithoutCancel(r.Context())
 	// Until it is known whether anything is left for the background, Close waits.
-	defer m.revoker.pending.hold()()
-	s := m.sessionFor(r)
-	snap := s.endable()
+	defer m.revoker.Hold()()
+	s := m.requests.For(r)
+	snap := s.Endable()
 	if snap == nil {
-		m.deleteCookie(w, r)
-		if err := s.unavailable(); err != nil {
+		m.requests.DeleteCookie(w, r)
+		if err := s.Unavailable(); err != nil {
 			return LogoutNone, fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, err)
 		}
 		return LogoutNone, nil
@@ -91,69 +58,71 @@ func (m *Middleware) logout(
 	// First the ledger: from here on no copy of the cookie opens the session.
 	// What only this process knows of the session is to be revoked as well
 	// (TestSigningOutRevokesTheTokenThatOnlyThisProcessKnows).
-	snap = m.refresher.unpublished.newestOf(snap)
+	snap = m.refresher.Newest(snap)
 	ended, ledgerErr := m.end(ctx, snap)
-	m.streams.end(snap.keys.session()) // also where the ledger is down
-	s.close()
-	m.deleteCookie(w, r)
+	m.ledger.EndStreams(snap) // also where the ledger is down
+	s.Close()
+	m.requests.DeleteCookie(w, r)
 	// Of several that sign out at once one has the token to revoke and the
 	// event to emit; to the others it has happened already.
-	if ledgerErr == nil && !ended.won {
+	if ledgerErr == nil && !ended.Won {
 		return LogoutNone, nil
 	}
 
-	event := Event{Kind: LoggedOut, Session: m.describe(snap), Err: ledgerErr}
+	event := Event{Kind: LoggedOut, Session: m.events.describe(snap), Err: ledgerErr}
 	// newest, and not what the cookie held: that one may have been replaced,
 	// and ECGrid's "already invalid" would be no proof of anything.
-	job := revocation{session: event.Session, credential: credentialOf(ended.newest, event.Session.UserID)}
+	job := revoke.Job{Credential: ended.Newest, Told: told{m.events, event.Session}}
 	switch {
-	case ended.refreshing, job.credential.isZero():
+	case ended.Refreshing, job.Credential == record.Credential{}:
 		// Its holder revokes what the refresh brings; waiting for that would
 		// keep the user here. The token so far may be all there is, if the
 		// holder dies.
 		event.Outcome = LogoutPending
 	default:
-		began := m.now()
+		began := m.limits.Now()
 		var err error
-		event.Outcome, err = m.revokeInTime(ctx, until, job.credential)
-		event.Duration = m.now().Sub(began)
-		job.failedWith(err)
+		var outcome revoke.Outcome
+		outcome, err = m.revokeInTime(ctx, until, job.Credential)
+		event.Outcome = LogoutOutcome(outcome)
+		event.Duration = m.limits.Now().Sub(began)
+		job.FailedWith(err)
 		event.Err = errors.Join(ledgerErr, err)
 	}
 
 	var err error
 	if ledgerErr != nil {
-		job.unended = snap
+		job.Unended = snap
 		// ECGrid's word is enough for a bearer token: it is dead. A key lives
 		// on, and an unknown token may only be an older one of this session.
-		if event.Outcome != LogoutConfirmed || snap.record.APIKey {
+		if event.Outcome != LogoutConfirmed || snap.Record.APIKey {
 			err = fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, ledgerErr)
 		}
 	}
 	switch {
 	// A refusal is not handed on: no retry mends it.
 	case event.Outcome == LogoutPending:
-		m.revoker.later(job)
+		m.revoker.Later(job)
 	case ledgerErr != nil:
-		job.credential = Credential{} // ECGrid is done with it; the ledger is not
-		m.revoker.later(job)
+		job.Credential = record.Credential{} // ECGrid is done with it; the ledger is not
+		m.revoker.Later(job)
 	}
 	// Here, so that the event says what the caller is told, and after later,
 	// which goes by what ECGrid said of this one token.
 	event.Outcome = judge(event.Outcome)
-	m.emit(ctx, event)
+	m.events.emit(ctx, event)
 	return event.Outcome, err
 }
 
 // revokeInTime calls ECGrid within what a user is made to wait. until is set by
 // LogoutEverywhere, whose reset comes out of the same time.
-func (m *Middleware) revokeInTime(ctx context.Context, until time.Time, c Credential) (LogoutOutcome, error) {
+func (m *Middleware) revokeInTime(ctx context.Context, until time.Time, c record.Credential) (revoke.Outcome, error) {
 	if until.IsZero() {
 		until = time.Now().Add(m.cfg.LogoutTimeout)
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	return m.revoker.inRequest(ctx, func() (LogoutOutcome, error) { return m.revoker.revoke(ctx, c) })
+	return m.revoker.InRequest(ctx, func() (revoke.Outcome, error) { return m.revoker.Revoke(ctx, c) })
 }
 
 // LogoutHandler is the sign-out route. POST signs out and answers 303 to
@@ -166,8 +135,8 @@ func (m *Middleware) revokeInTime(ctx context.Context, until time.Time, c Creden
 // Mount it at Config.LogoutURL: a GET at any other path never signs out, since
 // return_to could lead there.
 func (m *Middleware) LogoutHandler() http.Handler {
-	return m.logoutHandler(pageSignOut, m.Logout, func(r *http.Request) bool {
-		return isClick(r) && localpath.SamePath(r.RequestURI, m.cfg.LogoutURL)
+	return m.logoutHandler(web.SignOut, m.Logout, func(r *http.Request) bool {
+		return web.IsClick(r) && localpath.SamePath(r.RequestURI, m.cfg.LogoutURL)
 	})
 }
 
@@ -179,7 +148,7 @@ func (m *Middleware) logoutHandler(
 	clicked func(*http.Request) bool, // a GET that signs out
 ) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		noStore(w)
+		web.NoStore(w)
 		// Nobody reads the body. HTTP/1 would, before the answer, and wait for
 		// one that stands still. Where this is not supported it is not needed.
 		// HTTP/2 has no such wait. Nor is a MaxBytesReader of use: a body that
@@ -195,7 +164,7 @@ func (m *Middleware) logoutHandler(
 			// nothing, and CrossOriginProtection lets every GET pass (ASVS 5.0,
 			// 3.5.3).
 			if !clicked(r) {
-				m.renderPage(w, r, http.StatusOK, page, pageData{})
+				m.answers.Page(w, r, http.StatusOK, page, web.PageData{})
 				return
 			}
 		default:
@@ -203,10 +172,100 @@ func (m *Middleware) logoutHandler(
 			return
 		}
 		if _, err := logout(w, r); err != nil {
-			retryLater(w)
+			web.RetryLater(w)
 			m.fail(w, r, http.StatusServiceUnavailable, err)
 			return
 		}
-		goTo(w, r, m.cfg.AfterLogout)
+		web.GoTo(w, r, m.cfg.AfterLogout)
 	})
+}
+
+// Sign-out of all of a user's sessions. What a single session has in its entry,
+// a user has in a number, the cut-off: each session remembers the number that
+// stood there when it began, and has ended once the ledger's is higher. So one
+// swap ends them all, without a list of them that would have to be kept, and
+// without a clock: a session that begins in the same millisecond takes the new
+// number and lives.
+
+// LogoutEverywhere ends all sessions of the request's user: here by the cut-off
+// number in the ledger, at ECGrid by resetting the user, and the request's own
+// as [Middleware.Logout] does, all of it within Config.LogoutTimeout. Where
+// ECGrid refuses the reset, for lack of authLevel or since the token has
+// expired, or does not answer, only the request's own token is ended there, and
+// the outcome is [LogoutRefused] at best; no session of this app opens all the
+// same. A failed reset is an [Event] of RevocationGaveUp and is not tried again:
+// it would end a sign-in that came meanwhile.
+//
+// A request without an open session ends no other: it is signed out alone. The
+// only error is [ErrLogoutUnconfirmed].
+func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (LogoutOutcome, error) {
+	snap, err := m.requests.For(r).Open()
+	if err != nil {
+		return m.Logout(w, r)
+	}
+	// The reset's call is in this goroutine, and Close must wait for what it
+	// may leave to the background.
+	defer m.revoker.Hold()()
+	ctx := context.WithoutCancel(r.Context())
+	until := time.Now().Add(m.cfg.LogoutTimeout)
+	// The cut-off first: a sign-out that stops half-way must leave nothing open.
+	_, raised, cutErr := m.ledger.RaiseCutOff(ctx, &snap.Keys, m.limits, snap.Record.CutOff)
+	if cutErr == nil && !raised {
+		return m.Logout(w, r) // another request has just done all of it
+	}
+	if cutErr != nil {
+		m.events.LedgerUnavailable(ctx, snap, cutErr)
+	}
+	// Before the logout, which ends the credential that it takes.
+	began := m.limits.Now()
+	resetErr := m.resetUser(ctx, until, snap)
+	if resetErr != nil {
+		// It is not tried again: that would end a sign-in that came meanwhile.
+		m.events.emit(ctx, Event{Kind: RevocationPending, Session: m.events.describe(snap)})
+		m.events.emit(ctx, Event{
+			Kind: RevocationGaveUp, Session: m.events.describe(snap), Outcome: LogoutRefused, Duration: m.limits.Now().Sub(began), Err: resetErr,
+		})
+	}
+	// The reset may have ended the request's own token before its logout asks,
+	// and ECGrid's "already invalid" is then the confirmation. A failed reset
+	// makes the best of them a refusal: other tokens live on.
+	judge := func(o LogoutOutcome) LogoutOutcome {
+		switch {
+		case o == LogoutPending:
+			return o
+		case resetErr != nil:
+			return LogoutRefused
+		default:
+			return LogoutConfirmed // the reset has ended the token already
+		}
+	}
+	outcome, err := m.logout(w, r, until, judge)
+	if err == nil && cutErr != nil {
+		err = fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, cutErr)
+	}
+	return judge(outcome), err
+}
+
+// resetUser has ECGrid end all tokens of the session's user. With the
+// credential as Wrap found it: a refresh would take longer than the user waits,
+// and a due token is still a good one.
+func (m *Middleware) resetUser(ctx context.Context, until time.Time, snap *session.Snapshot) error {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	c := credentialOf(snap.Record.Credential, snap.Record.UserID)
+	_, err := m.revoker.InRequest(ctx, func() (revoke.Outcome, error) {
+		if err := m.grid.ResetUser(ctx, c.auth(), c.UserID); err != nil {
+			return revoke.Refused, upstreamError("reset", err)
+		}
+		return revoke.Confirmed, nil
+	})
+	return err
+}
+
+// LogoutEverywhereHandler is [Middleware.LogoutHandler] for
+// [Middleware.LogoutEverywhere]: the same answers, but that GET always shows the
+// page, which says what the button does: no link ends the sessions of every
+// device.
+func (m *Middleware) LogoutEverywhereHandler() http.Handler {
+	return m.logoutHandler(web.SignOutEverywhere, m.LogoutEverywhere, func(*http.Request) bool { return false })
 }

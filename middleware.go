@@ -4,33 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/gorilla/sessions"
 
+	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+	"github.com/ecgrid-contrib/ecgridsession/internal/inside"
+	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
+	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/request"
+	"github.com/ecgrid-contrib/ecgridsession/internal/revoke"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
+	"github.com/ecgrid-contrib/ecgridsession/internal/web"
 )
 
 // Middleware keeps ECGrid's credential in a session and hands it to outbound
 // calls. It is made by [New], immutable after, and safe for concurrent use. An
 // app has one for each upstream.
 type Middleware struct {
-	// cfg to now are written by New alone (now by tests, too).
 	cfg      Config
-	upstream origin
-	carrier  carrier
-	ledger   sealedLedger
+	upstream origin.Origin
 	gate     *http.CrossOriginProtection
-	ecgrid   *ecgrid.Client
-	now      func() time.Time
+	answers  *web.Answers
+	events   *observer
+	grid     grid
 
-	// These three have state, and locks of their own. None of them calls
-	// another with a lock held.
-	streams   streams
-	refresher *refresher
-	revoker   *revoker
+	limits    *session.Limits
+	ledger    *session.Ledger
+	requests  *request.Opener
+	refresher *lifecycle.Refresher
+	revoker   *revoke.Revoker
 }
 
 // New checks cfg and returns a Middleware for it, or every fault of cfg at
@@ -43,17 +52,65 @@ func New(cfg Config) (*Middleware, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := newSealedRecord(cfg.Keys, cfg.CookieName, upstream)
+	sealed, err := cookie.NewSealed(cfg.Keys, cfg.CookieName, upstream.String())
 	if err != nil {
 		return nil, fmt.Errorf("ecgridsession: Config.Keys: %w", err)
 	}
-	ledger, err := newSealedLedger(cfg, upstream)
+	var backend session.Backend = cfg.Ledger
+	timeout := cfg.LedgerTimeout
+	if l, inMemory := cfg.Ledger.(*MemoryLedger); inMemory {
+		backend, timeout = l.table, 0 // nothing else is known not to block
+	}
+	ledger, err := session.NewLedger(backend, cfg.Keys, upstream.String(), timeout)
 	if err != nil {
 		return nil, fmt.Errorf("ecgridsession: Config.Keys: %w", err)
 	}
 	// No later dump of the Middleware has them.
 	cfg.Keys = nil // the rings have what they need
 
+	// Never http.DefaultTransport itself: an app that wraps it to log its calls
+	// would log passwords.
+	base := cfg.BaseTransport
+	if base == nil {
+		base = ecgrid.PrivateTransport()
+	}
+	m := &Middleware{
+		cfg: cfg, upstream: upstream, gate: gate, ledger: ledger,
+		answers: &web.Answers{OnError: cfg.ErrorHandler, Logger: cfg.Logger, Home: cfg.AfterLogin, Out: cfg.AfterLogout},
+		events:  &observer{logger: cfg.Logger, onEvent: cfg.OnEvent, lifetime: cfg.Lifetime},
+		grid:    grid{ecgrid.New(upstream.Base, base, cfg.LoginField)},
+		limits:  &session.Limits{Idle: cfg.IdleTimeout, Lifetime: cfg.Lifetime, Now: time.Now},
+	}
+	// What of a session is over is ended at ECGrid in the background.
+	orphaned := func(snap *session.Snapshot, c record.Credential) { m.revokeLater(m.events.describe(snap), c, nil) }
+	m.revoker = revoke.New(revoke.Dependencies{
+		Upstream: m.grid, End: m.end, Now: func() time.Time { return m.limits.Now() }, Timeout: cfg.AuthTimeout,
+	})
+	m.refresher = lifecycle.New(lifecycle.Dependencies{
+		Ledger: ledger, Limits: m.limits, Upstream: m.grid, Orphaned: orphaned, Events: m.events,
+		Before: cfg.RefreshBefore, AuthTimeout: cfg.AuthTimeout,
+	})
+	m.requests = &request.Opener{
+		Carrier: carrier(cfg, sealed), CookieName: cfg.CookieName, Ledger: ledger, Limits: m.limits,
+		Refresher: m.refresher, Logger: cfg.Logger, Events: m.events,
+		CredentialInLedger: cfg.CredentialInLedger, Orphaned: orphaned,
+	}
+	return m, nil
+}
+
+// Tests in other packages look inside by this; nobody else can import it.
+func init() {
+	inside.Of = func(m any) inside.Parts {
+		p := m.(*Middleware)
+		return inside.Parts{Limits: p.limits, Carrier: p.requests.Carrier, Ledger: p.ledger, Config: p.cfg,
+			Requests: p.requests, Upstream: p.upstream.String(),
+			Emit: func(ctx context.Context, e any) { p.events.emit(ctx, e.(Event)) },
+		}
+	}
+}
+
+// carrier is how the session gets to the browser and back.
+func carrier(cfg Config, sealed cookie.Sealed) cookie.Carrier {
 	// No Domain: with one, a sibling host would get the cookie, and "__Host-"
 	// forbids it (RFC 6265bis, 4.1.3.2).
 	options := sessions.Options{
@@ -62,25 +119,10 @@ func New(cfg Config) (*Middleware, error) {
 		HttpOnly: true,                // ASVS 5.0, 3.3.4
 		SameSite: cfg.SameSite,        // ASVS 5.0, 3.3.2
 	}
-	deletion := deletionCookie(cfg.CookieName, &options)
-	m := &Middleware{cfg: cfg, upstream: upstream, ledger: ledger, gate: gate, now: time.Now}
 	if cfg.Store == nil {
-		m.carrier = &cookieCarrier{sealed: sealed, name: cfg.CookieName, options: options, deletion: deletion}
-	} else {
-		m.carrier = &storeCarrier{
-			sealed: sealed, store: cfg.Store, name: cfg.CookieName, options: options, deletion: deletion, lifetime: cfg.Lifetime,
-		}
+		return cookie.InBrowser(sealed, cfg.CookieName, options)
 	}
-	// Never http.DefaultTransport itself: an app that wraps it to log its calls
-	// would log passwords.
-	base := cfg.BaseTransport
-	if base == nil {
-		base = ecgrid.PrivateTransport()
-	}
-	m.ecgrid = ecgrid.New(upstream.base, base, cfg.LoginField)
-	m.refresher = newRefresher(m)
-	m.revoker = newRevoker(m)
-	return m, nil
+	return cookie.InStore(sealed, cfg.Store, cfg.CookieName, options, cfg.Lifetime)
 }
 
 // Wrap opens the session of each request and hands it, in the request's
@@ -90,13 +132,13 @@ func New(cfg Config) (*Middleware, error) {
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A second look could come to another answer within one request, and
-		// asks the ledger twice. sessionIn goes by the Middleware, so one for
+		// asks the ledger twice. In goes by the Middleware, so one for
 		// another upstream inside of this one still opens its own.
-		if m.sessionIn(r.Context()) != nil {
+		if m.requests.In(r.Context()) != nil {
 			next.ServeHTTP(w, r)
 			return
 		}
-		opened := m.withSession(w, r)
+		opened := m.requests.Begin(w, r)
 		defer returnForm(r, opened)
 		next.ServeHTTP(w, opened)
 	})
@@ -112,26 +154,6 @@ func returnForm(caller, opened *http.Request) {
 	}
 }
 
-// withSession opens the session of r, sets its cookie anew where that is due,
-// and returns r with the session in its context. The order: what has outlived
-// its limit is ended before the cookie is settled, which then deletes it; and a
-// token is refreshed before, so that the cookie that is set has the new one.
-func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.Request {
-	s := m.open(r)
-	switch {
-	case s.standing == standingOver:
-		m.endOutlived(s)
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		// Other methods refresh when the token is asked for, so that signing
-		// out never waits for it.
-		s.freshen(r.Context(), s.now)
-	}
-	m.settleCookie(w, r, s)
-	// Into the allocation that the session is in already.
-	*s.request = *r.WithContext(s)
-	return s.request
-}
-
 // Require lets only signed-in requests through to next, wrapping it where the
 // app has not. A browser that navigates is sent to Config.LoginURL with the
 // page it wanted as return_to; anything else is answered 401, in JSON but for a
@@ -141,17 +163,17 @@ func (m *Middleware) withSession(w http.ResponseWriter, r *http.Request) *http.R
 // nothing after sign-out.
 func (m *Middleware) Require(next http.Handler) http.Handler {
 	return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		noStore(w)
-		_, err := m.sessionIn(r.Context()).open()
+		web.NoStore(w)
+		_, err := m.requests.In(r.Context()).Open()
 		switch {
 		case err == nil:
 			next.ServeHTTP(w, r)
 		// Before the redirect: an outage of the ledger must not send everybody
 		// to sign in again.
 		case errors.Is(err, ErrLedgerUnavailable):
-			retryLater(w)
+			web.RetryLater(w)
 			m.fail(w, r, http.StatusServiceUnavailable, err)
-		case isNavigation(r):
+		case web.IsNavigation(r):
 			http.Redirect(w, r, m.loginURLFor(r), http.StatusSeeOther)
 		default:
 			m.fail(w, r, http.StatusUnauthorized, err)
@@ -162,16 +184,16 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 // Session returns what may be known of the request's session; false where it
 // has none that is open, or the ledger could not say.
 func (m *Middleware) Session(ctx context.Context) (Session, bool) {
-	s := m.sessionIn(ctx)
+	s := m.requests.In(ctx)
 	if s == nil {
 		return Session{}, false
 	}
-	snap := s.newest.Load()
+	snap := s.Newest()
 	// One load: Logout may run in another goroutine of the request.
 	if snap == nil {
 		return Session{}, false
 	}
-	return m.describe(snap), true
+	return m.events.describe(snap), true
 }
 
 // Credential returns the credential of the request's session, or the one that
@@ -182,30 +204,30 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
 	// The key is that of the session, which WithCredential so hides: work in
 	// the background for one user must not fall back to another's.
-	if given, ok := ctx.Value(contextKey{m}).(givenCredential); ok {
+	if given, ok := m.requests.Given(ctx).(givenCredential); ok {
 		if given().isZero() {
 			return Credential{}, ErrNoSession
 		}
 		return given(), nil
 	}
-	s := m.sessionIn(ctx)
+	s := m.requests.In(ctx)
 	if s == nil {
 		return Credential{}, ErrNoSession
 	}
 	// By the time of now, not of the request: a long one outlives its token.
-	s.freshen(ctx, m.now().UnixMilli())
-	snap, err := s.open()
+	s.Freshen(ctx, m.limits.NowMillis())
+	snap, err := s.Open()
 	if err != nil {
 		return Credential{}, err
 	}
-	return credentialOf(snap.record.Credential, snap.record.UserID), nil
+	return credentialOf(snap.Record.Credential, snap.Record.UserID), nil
 }
 
 // WithCredential returns a context whose outbound calls carry c, for background
 // work and tests. There is no session in it: nothing refreshes c or ends it,
 // and [Middleware.Session] gives none.
 func (m *Middleware) WithCredential(ctx context.Context, c Credential) context.Context {
-	return context.WithValue(ctx, contextKey{m}, givenCredential(func() Credential { return c }))
+	return m.requests.Give(ctx, givenCredential(func() Credential { return c }))
 }
 
 // givenCredential is what WithCredential puts into a context: a function, since
@@ -217,8 +239,8 @@ type givenCredential func() Credential
 // down. Where ctx ends first, what is left is given up, and the error says how
 // much that is and wraps ctx's. After it nothing is refreshed or tried again.
 func (m *Middleware) Close(ctx context.Context) error {
-	refreshes := m.refresher.close(ctx) // first: one that fails may leave a token to revoke
-	revocations := m.revoker.close(ctx)
+	refreshes := m.refresher.Close(ctx) // first: one that fails may leave a token to revoke
+	revocations := m.revoker.Close(ctx)
 	if refreshes+revocations > 0 {
 		return fmt.Errorf("ecgridsession: given up: %d refreshes, %d revocations: %w", refreshes, revocations, ctx.Err())
 	}
@@ -229,4 +251,124 @@ func (m *Middleware) Close(ctx context.Context) error {
 // a store or a ledger holds, passwords among it.
 func (m *Middleware) Format(f fmt.State, _ rune) {
 	io.WriteString(f, "ecgridsession.Middleware("+m.upstream.String()+")")
+}
+
+// fail answers with Config.ErrorHandler, or with a page or JSON.
+func (m *Middleware) fail(w http.ResponseWriter, r *http.Request, status int, err error) {
+	m.answers.Fail(w, r, status, err, failureWords(status, err))
+}
+
+// methodNotAllowed answers 405 and takes back the cookie that Wrap may have set:
+// a refused request changes nothing.
+func (m *Middleware) methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	cookie.TakeBack(w.Header(), m.cfg.CookieName)
+	w.Header().Set("Allow", allow)
+	m.fail(w, r, http.StatusMethodNotAllowed, errMethodNotAllowed)
+}
+
+var errMethodNotAllowed = errors.New("ecgridsession: method not allowed")
+
+// refuseCrossOrigin answers 403 where the request comes from another site. A
+// cookie on that answer, a deletion above all, would reach the browser in spite
+// of SameSite. It is for sign-in as well as sign-out: a page that signs its
+// visitor in as the attacker sees what is entered afterwards (login CSRF).
+func (m *Middleware) refuseCrossOrigin(w http.ResponseWriter, r *http.Request) (refused bool) {
+	// By Sec-Fetch-Site or, without Fetch Metadata, by Origin and Host. A
+	// client that sends none of them is no browser, and has no cookie that
+	// somebody else could make it send (ASVS 5.0, 3.5.1).
+	if m.gate.Check(r) == nil {
+		return false
+	}
+	cookie.TakeBack(w.Header(), m.cfg.CookieName)
+	m.fail(w, r, http.StatusForbidden, ErrCrossOrigin)
+	return true
+}
+
+// grid is ECGrid, whose failures are those that callers may see.
+type grid struct{ *ecgrid.Client }
+
+// Refresh implements [lifecycle.Upstream].
+func (g grid) Refresh(ctx context.Context, token, refreshToken string) (ecgrid.Grant, error) {
+	grant, err := g.Client.Refresh(ctx, token, refreshToken)
+	if err != nil {
+		return ecgrid.Grant{}, upstreamError("refresh", err)
+	}
+	return grant, nil
+}
+
+// Logout implements [revoke.Upstream].
+func (g grid) Logout(ctx context.Context, auth ecgrid.Auth) error {
+	if err := g.Client.Logout(ctx, auth); err != nil {
+		return upstreamError("logout", err)
+	}
+	return nil
+}
+
+// EndWithSession returns a context for a response that outlives most requests,
+// such as server-sent events or a WebSocket. It is cancelled with the cause
+// [ErrSessionEnded] when the session ends: at once by a sign-out in this
+// process, within 2 seconds by one on another replica, and at the session's
+// absolute end. Idleness alone does not end it, nor does a ledger that is down.
+// Where ctx has no session it is cancelled from the start, with [ErrNoSession]
+// or [ErrSessionEnded]. The caller calls cancel when the response is done, or
+// ends ctx.
+func (m *Middleware) EndWithSession(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s := m.requests.In(ctx)
+	// The cancel of a context that is done already has nothing left to do.
+	if s == nil {
+		cancel(ErrNoSession)
+		return ctx, func() {}
+	}
+	snap, err := s.Open()
+	if err != nil {
+		cancel(err)
+		return ctx, func() {}
+	}
+	// It ends with ctx, which the caller's cancel, the request's end and the
+	// session's each bring about: none is left behind by a stream that the app
+	// forgets.
+	m.ledger.Watch(ctx, snap, m.limits, func() { cancel(ErrSessionEnded) })
+	return ctx, func() { cancel(context.Canceled) }
+}
+
+// end ends a session in the ledger.
+func (m *Middleware) end(ctx context.Context, snap *session.Snapshot) (lifecycle.Ending, error) {
+	return lifecycle.End(ctx, m.ledger, m.limits, snap)
+}
+
+// revokeLater hands a credential of a session, which nobody is to use any more,
+// to the background, and with unended the session that the ledger has not ended.
+func (m *Middleware) revokeLater(whose Session, c record.Credential, unended *session.Snapshot) {
+	m.revoker.Later(revoke.Job{Credential: c, Unended: unended, Told: told{m.events, whose}})
+}
+
+// loginURLFor is the sign-in page that leads back to r. A target that is no
+// place to return to is left out, and sign-in then ends at Config.AfterLogin.
+// The check is made here and once more at sign-in: what comes back has been in
+// the browser's hands.
+func (m *Middleware) loginURLFor(r *http.Request) string {
+	// RequestURI, not URL: what http.StripPrefix took off is needed again.
+	if !m.validReturn(r.RequestURI) || r.RequestURI == m.cfg.AfterLogin {
+		return m.cfg.LoginURL
+	}
+	login, err := url.Parse(m.cfg.LoginURL)
+	if err != nil {
+		return m.cfg.LoginURL
+	}
+	query := login.Query()
+	// Encoded with whatever the URL of the app's own sign-in page has already.
+	query.Set("return_to", r.RequestURI)
+	login.RawQuery = query.Encode()
+	return login.String()
+}
+
+// validReturn tells whether a browser may be sent to target after sign-in: a
+// path on this site that does not itself sign in or out. A way back to sign-in
+// would lead in a circle, and one to sign-out would end the session that has
+// just begun.
+func (m *Middleware) validReturn(target string) bool {
+	return localpath.Valid(target) &&
+		!localpath.SamePath(target, m.cfg.LoginURL) &&
+		!localpath.SamePath(target, m.cfg.LogoutURL)
 }

@@ -3,6 +3,9 @@ package ecgridsession
 import (
 	"errors"
 	"net/http"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
+	"github.com/ecgrid-contrib/ecgridsession/internal/web"
 )
 
 // What a page's scripts may know of the session, for a countdown or a "you have
@@ -17,33 +20,31 @@ import (
 // inside and outside of [Middleware.Wrap].
 func (m *Middleware) SessionHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		noStore(w)
+		web.NoStore(w)
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			m.methodNotAllowed(w, r, "GET, HEAD")
 			return
 		}
-		s := m.sessionFor(r)
+		s := m.requests.For(r)
 		// Wrap has prolonged the session before it could know who is asked.
 		// This is before the status is written, while the header can still be
 		// changed.
-		if snap := s.newest.Load(); snap != nil {
-			m.undoReissue(w, r, s, snap)
-		}
+		m.requests.UndoReissue(w, r, s)
 		// For clients that keep the answer in spite of no-store: it is one
 		// user's.
-		if !varies(w.Header(), "Cookie") {
+		if !cookie.Varies(w.Header(), "Cookie") {
 			w.Header().Add("Vary", "Cookie")
 		}
-		snap, err := s.open()
+		snap, err := s.Open()
 		switch {
 		case err == nil:
-			writeJSON(w, http.StatusOK, m.sessionInfo(m.describe(snap)))
+			web.WriteJSON(w, http.StatusOK, m.sessionInfo(m.events.describe(snap)))
 		// Not 401: a script would tell a user who is signed in otherwise.
 		case errors.Is(err, ErrLedgerUnavailable):
-			retryLater(w)
+			web.RetryLater(w)
 			m.fail(w, r, http.StatusServiceUnavailable, err)
 		default:
-			writeJSON(w, http.StatusUnauthorized, struct {
+			web.WriteJSON(w, http.StatusUnauthorized, struct {
 				Authenticated bool `json:"authenticated"`
 			}{false})
 		}

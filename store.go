@@ -1,6 +1,7 @@
 package ecgridsession
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 
+	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
 )
 
@@ -91,8 +93,8 @@ func NewCookieStore(cfg CookieStoreConfig) (*CookieStore, error) {
 		return nil, fmt.Errorf("ecgridsession: %w", err)
 	}
 	options := cfg.Options
-	options.Path = orDefault(options.Path, "/")
-	options.SameSite = orDefault(options.SameSite, http.SameSiteLaxMode)
+	options.Path = cmp.Or(options.Path, "/")
+	options.SameSite = cmp.Or(options.SameSite, http.SameSiteLaxMode)
 	// Not as cfg says: a Secure that was left out looks like one that was
 	// switched off.
 	options.Secure = true   // ASVS 5.0, 3.3.1
@@ -121,8 +123,8 @@ func (s *CookieStore) New(r *http.Request, name string) (*sessions.Session, erro
 	session.Options = &options
 	session.IsNew = true
 
-	var found [maxSameName]string
-	values, ok := cookieValues(found[:0], r.Header, name)
+	var found [cookie.MaxSameName]string
+	values, ok := cookie.Values(found[:0], r.Header, name)
 	if !ok {
 		return session, errCookieUndecodable
 	}
@@ -166,7 +168,7 @@ func (s *CookieStore) decode(name, value string, dst any) error {
 		}
 		// securecookie has a limit of its own; a Codec of the app's may have
 		// none.
-		if len(value) <= maxCookie {
+		if len(value) <= cookie.MaxSize {
 			err = codec.Decode(name, value, dst)
 		}
 	}
@@ -187,11 +189,11 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 	}
 	name := session.Name()
 	if options.MaxAge < 0 {
-		line := deletionCookie(name, options)
+		line := cookie.Deletion(name, options)
 		if line == "" {
 			return errNotACookieName
 		}
-		setCookie(w.Header(), name, line)
+		cookie.Set(w.Header(), name, line)
 		return nil
 	}
 	// Always by our ring: a session that came by one of ReadAlso has moved with
@@ -200,15 +202,15 @@ func (s *CookieStore) Save(_ *http.Request, w http.ResponseWriter, session *sess
 	if err != nil {
 		return err
 	}
-	if len(name)+len(value) > maxCookie {
+	if len(name)+len(value) > cookie.MaxSize {
 		return fmt.Errorf("%w: the cookie takes %d bytes, and browsers keep %d",
-			ErrSessionTooLarge, len(name)+len(value), maxCookie)
+			ErrSessionTooLarge, len(name)+len(value), cookie.MaxSize)
 	}
-	line := cookieLine(name, value, options)
+	line := cookie.Line(name, value, options)
 	if line == "" {
 		return errNotACookieName
 	}
-	setCookie(w.Header(), name, line)
+	cookie.Set(w.Header(), name, line)
 	return nil
 }
 
@@ -238,7 +240,7 @@ func (c *sealedCodec) Encode(name string, value any) (string, error) {
 // Decode implements [securecookie.Codec].
 func (c *sealedCodec) Decode(name, value string, dst any) error {
 	// Before any decoding, so that a megabyte costs what a byte does.
-	if len(name)+len(value) > maxCookie {
+	if len(name)+len(value) > cookie.MaxSize {
 		return errCookieUndecodable
 	}
 	plain, _, err := c.ring.OpenText(nil, value, []byte(name))

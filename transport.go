@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/http"
 
+	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
+	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
 )
 
 // Transport returns a RoundTripper that attaches the credential of the request's
@@ -46,7 +48,7 @@ func (m *Middleware) Client() *http.Client {
 			if len(via) >= 10 {
 				return errors.New("ecgridsession: stopped after 10 redirects")
 			}
-			return m.upstream.admits(req)
+			return m.upstream.Admits(req)
 		},
 	}
 }
@@ -126,19 +128,19 @@ func replay(req *http.Request) (*http.Request, bool) {
 // request has cookies. The origin is checked before the session is looked at: a
 // call that goes elsewhere learns nothing of it, and triggers no refresh.
 func (t *transport) admit(req *http.Request) (c Credential, cookies bool, err error) {
-	if err := t.m.upstream.admits(req); err != nil {
+	if err := t.m.upstream.Admits(req); err != nil {
 		return Credential{}, false, err
 	}
 	// Whoever fills the map directly may spell a name otherwise.
 	for name, values := range req.Header {
 		switch {
-		case equalFold(name, "Host"):
-			if err := t.m.upstream.admitsHostField(values); err != nil {
+		case origin.EqualFold(name, "Host"):
+			if err := t.m.upstream.AdmitsHostField(values); err != nil {
 				return Credential{}, false, err
 			}
-		case equalFold(name, ecgrid.HeaderBearer), equalFold(name, ecgrid.HeaderAPIKey):
+		case origin.EqualFold(name, ecgrid.HeaderBearer), origin.EqualFold(name, ecgrid.HeaderAPIKey):
 			return Credential{}, false, fmt.Errorf("%w: %s is set", ErrConflictingCredential, name)
-		case equalFold(name, "Cookie"):
+		case origin.EqualFold(name, "Cookie"):
 			cookies = true
 		}
 	}
@@ -179,10 +181,10 @@ func (t *transport) withCredential(req *http.Request, c Credential, cookies bool
 // going to ECGrid.
 func (t *transport) dropOurCookie(header http.Header) {
 	for name, lines := range header {
-		if !equalFold(name, "Cookie") {
+		if !origin.EqualFold(name, "Cookie") {
 			continue
 		}
-		if lines = withoutCookie(lines, t.m.cfg.CookieName); len(lines) > 0 {
+		if lines = cookie.Without(lines, t.m.cfg.CookieName); len(lines) > 0 {
 			header[name] = lines
 		} else {
 			delete(header, name)
@@ -195,25 +197,24 @@ func (t *transport) dropOurCookie(header http.Header) {
 // the session ends. It is only called for a verdict of ECGrid's own
 // (ecgrid.Rejection): a gateway's 401 ends nothing.
 func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credential, bool) {
-	s := m.sessionIn(ctx)
+	s := m.requests.In(ctx)
 	if s == nil {
 		return Credential{}, false // WithCredential: there is no session to end
 	}
-	snap := s.newest.Load()
+	snap := s.Newest()
 	if snap == nil {
 		return Credential{}, false
 	}
-	newest := credentialOf(snap.record.Credential, snap.record.UserID)
+	newest := credentialOf(snap.Record.Credential, snap.Record.UserID)
 	// Refreshed within this request since the call was sent: nobody is asked.
 	if newest != refused {
 		return newest, true
 	}
-	next, err := m.refresher.supersede(ctx, snap)
-	s.settle(snap, next, err)
+	next, err := s.Supersede(ctx, snap)
 	if err != nil {
 		return Credential{}, false
 	}
-	newest = credentialOf(next.record.Credential, next.record.UserID)
+	newest = credentialOf(next.Record.Credential, next.Record.UserID)
 	// The same may come back where the session goes on without a verdict, as
 	// while an expired token could not be refreshed.
 	return newest, newest != refused

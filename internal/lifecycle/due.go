@@ -1,0 +1,84 @@
+package lifecycle
+
+import (
+	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+)
+
+// When a token is to be refreshed: sums of milliseconds, and nothing that calls
+// anybody. due is asked on every request, so it takes the time that the request
+// has read already.
+//
+// All of them go by the token's life as it was measured here at its arrival
+// (IssuedAt by the clock of the host that received it, ExpiresAt by ECGrid's),
+// and they err on the early side: a token that is refreshed too early costs one
+// call, and one that is refreshed too late is refused by ECGrid, which costs
+// the session.
+
+const (
+	// minTokenAge keeps a clock that runs ahead of ECGrid's from refreshing in
+	// a loop what seems to be due as soon as it is issued.
+	minTokenAge = 250 * time.Millisecond
+
+	// tokenAgeWithoutLife is the same for a clock so far ahead that a new token
+	// seems to have expired.
+	tokenAgeWithoutLife = 30 * time.Second
+)
+
+// Due tells whether a credential is to be refreshed now. An API key and a token
+// without an expiry never are.
+func (f *Refresher) Due(c *record.Credential, now int64) bool {
+	if c.Token == "" || c.ExpiresAt == 0 {
+		return false
+	}
+	return now >= f.dueAt(c)
+}
+
+// dueAt is in milliseconds since the Unix epoch, as records are.
+func (f *Refresher) dueAt(c *record.Credential) int64 {
+	life := c.ExpiresAt - c.IssuedAt
+	if life <= 0 {
+		return c.IssuedAt + tokenAgeWithoutLife.Milliseconds()
+	}
+	return max(c.ExpiresAt-f.lead(c), c.IssuedAt+minTokenAge.Milliseconds())
+}
+
+// lead is how long before its expiry a token is refreshed. Half of its life at
+// most, or a token of three minutes under a RefreshBefore of five would be due
+// the moment it came.
+func (f *Refresher) lead(c *record.Credential) int64 {
+	return min(f.before.Milliseconds(), (c.ExpiresAt-c.IssuedAt)/2)
+}
+
+// urgent tells whether a due token is so near its expiry that it is refreshed
+// even where the ledger cannot be asked. In the first three quarters of the
+// lead the token waits for the ledger to come back: a refresh without a claim
+// may be made by every replica at once, and all but one of them be refused.
+func (f *Refresher) urgent(c *record.Credential) bool {
+	return f.limits.NowMillis() >= c.ExpiresAt-f.lead(c)/4
+}
+
+// expired tells whether a token is past its expiry by this process's clock.
+func (f *Refresher) expired(c *record.Credential) bool {
+	return c.Token != "" && c.ExpiresAt != 0 && f.limits.NowMillis() >= c.ExpiresAt
+}
+
+const (
+	// The longest is below the default RefreshBefore, so that an outage that is
+	// over in time is noticed in time.
+	firstBackoff   = time.Second
+	longestBackoff = 30 * time.Second
+)
+
+// backoff is how long a credential is left alone after so many refreshes in a
+// row without a verdict. It has no random part: the sessions' tokens were
+// issued at different times, and so their backoffs do not begin together. The
+// shift is bounded before it is done, or a count from the ledger could make the
+// pause overflow.
+func backoff(failures uint64) time.Duration {
+	if failures == 0 {
+		return 0
+	}
+	return min(firstBackoff<<min(failures-1, 10), longestBackoff)
+}

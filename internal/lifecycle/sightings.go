@@ -1,0 +1,98 @@
+package lifecycle
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// leastSightings is how many there may be before the table is looked through
+// for what nobody asks about any more.
+const leastSightings = 1024
+
+// sightings remembers since when this process sees the same bytes in a ledger
+// entry, so that leases and backoff need no other clock than its own monotonic
+// one. Only entries that somebody waits for are in it. The zero value is ready.
+//
+// It is how a replica decides that another has died, without a clock that both
+// would have to agree on: a claim that has stood unchanged for a lease, as seen
+// from here, has a holder that is gone. Who comes late measures from its own
+// first look and so waits longer than necessary, never too short.
+type sightings struct {
+	mu   sync.Mutex
+	seen map[string]sighting
+	full int // how many there are when it is looked through again
+}
+
+type sighting struct {
+	// bytes is a hash: sealed values never repeat, so other bytes are another
+	// state, and a collision would cost one early takeover.
+	bytes uint64
+	// first and last are when these bytes were seen first, and when somebody
+	// last looked.
+	first time.Time
+	last  time.Time
+}
+
+// sightingSeed is of the process: its hashes are compared with each other only.
+var sightingSeed = maphash.MakeSeed()
+
+// stood returns how long the entry under key has been seen with these bytes; 0
+// where they are new. Who asks, remembers: the time runs from the first that
+// asked.
+func (s *sightings) stood(key string, stored []byte) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stored == nil {
+		delete(s.seen, key)
+		return 0
+	}
+	now, hash := time.Now(), maphash.Bytes(sightingSeed, stored)
+	sight, known := s.seen[key]
+	if !known || sight.bytes != hash {
+		sight = sighting{bytes: hash, first: now}
+	}
+	sight.last = now
+	s.put(key, sight)
+	return now.Sub(sight.first)
+}
+
+// mark notes that something was seen to happen to a session. A mark has no
+// bytes; the two uses have a sightings each (refresher).
+func (s *sightings) mark(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.put(key, sighting{first: now, last: now})
+}
+
+// since returns how long ago the session was marked; very long, where it never
+// was.
+func (s *sightings) since(key string) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.seen[key].first)
+}
+
+// put is called with mu held, as forget is.
+func (s *sightings) put(key string, sight sighting) {
+	if s.seen == nil {
+		s.seen = make(map[string]sighting)
+	}
+	if len(s.seen) >= max(s.full, leastSightings) {
+		s.forget(sight.last)
+		// Twice what is in use, so that looking through costs each of them
+		// no more than a moment, however many they are.
+		s.full = 2 * len(s.seen)
+	}
+	s.seen[key] = sight
+}
+
+// forget drops what has not been looked at for longer than any backoff.
+func (s *sightings) forget(now time.Time) {
+	for key, sight := range s.seen {
+		if now.Sub(sight.last) > 2*longestBackoff {
+			delete(s.seen, key)
+		}
+	}
+}

@@ -1,0 +1,263 @@
+// Package request is how a request comes by its session: from its cookie, or by
+// a sign-in.
+package request
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
+)
+
+// requestSession is what one request knows of its session. It is the request's
+// context, so that opening a session costs one allocation and not four.
+//
+// It is made by open, at the beginning of a request, and lives as long as the
+// request's context. newest, fault and ended may change in between, by
+// whichever goroutine of the request comes first, and are atomic; all else is
+// written before the handler runs, but for reissued, which a sign-in in the
+// handler resets.
+type Session struct {
+	context.Context
+	o *Opener
+	// now is when a request with a cookie came, in ms. It is read once: that
+	// costs as much as looking up an entry.
+	now int64
+
+	// request is what the handlers behind Wrap get; it is in the same
+	// allocation.
+	request *http.Request
+
+	carried *session.Snapshot // what the cookie held, whether or not it opens a session; nil where it was not read
+	// reading is what the carrier made of the cookie, standing what cookie,
+	// limits and ledger made of the session at the beginning. Neither changes
+	// with it.
+	reading  cookie.Reading
+	standing standing
+	reissued bool                  // Wrap has set the cookie anew
+	fault    atomic.Pointer[error] // why nothing is known of the session, where that is so
+
+	// newest is the session as this request sees it, nil for none. A long
+	// request outlives its token, and Login or Logout may run within it.
+	newest atomic.Pointer[session.Snapshot]
+	ended  atomic.Bool // there was a session when the request began
+}
+
+// newAnonymousRequest is for a request whose cookie was not read: nothing is
+// carried. For every image and script before sign-in it is all that is paid.
+func newAnonymous(ctx context.Context, o *Opener, how cookie.Reading) *Session {
+	made := new(struct {
+		session Session
+		request http.Request
+	})
+	s := &made.session
+	s.Context, s.o, s.request, s.reading = ctx, o, &made.request, how
+	return s
+}
+
+// newRequestSession is one allocation, too. What holds a cookie is behind a
+// pointer all the same: fmt prints the fields of a context that is in a field
+// itself, as in %s of an *http.Request, but follows no further pointer.
+func newSession(ctx context.Context, o *Opener, rec record.Record, how cookie.Reading) *Session {
+	made := new(struct {
+		session Session
+		request http.Request
+		carried session.Snapshot
+	})
+	s := &made.session
+	s.Context, s.o, s.request, s.carried = ctx, o, &made.request, &made.carried
+	s.carried.Record, s.reading = rec, how
+	return s
+}
+
+// standing is what cookie, limits and ledger make of a session.
+type standing uint8
+
+const (
+	// Only standingOpen has a session in newest when open returns. With
+	// standingUnknown the cookie stays; with the others it may go
+	// (settleCookie).
+	standingNone     standing = iota // there is no cookie
+	standingRejected                 // the cookie is not ours
+	standingIdle                     // the idle limit has passed
+	standingOver                     // the absolute limit has passed
+	standingEnded                    // the ledger says so
+	standingUnknown                  // what decides could not be asked
+	standingOpen
+)
+
+// contextKey is of one Middleware, so two of them on one request never see each
+// other's session. It is unexported and holds a pointer: no other package can
+// make an equal one.
+type contextKey struct{ o *Opener }
+
+// Value implements context.Context. It is asked for every key of every package,
+// so it compares before it looks up.
+func (s *Session) Value(key any) any {
+	if k, ok := key.(contextKey); ok && k.o == s.o {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// String keeps a printed context from showing what is in it.
+func (s *Session) String() string { return "ecgridsession context" }
+
+// Format writes String for every verb: %d or %#v would print the fields.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// sessionIn is the session that Wrap put into ctx, or nil.
+func (o *Opener) In(ctx context.Context) *Session {
+	s, _ := ctx.Value(contextKey{o}).(*Session)
+	return s
+}
+
+// sessionFor is the request's session, opened now where the handler runs
+// outside of Wrap. Opened outside of Wrap it is nobody else's: what a handler
+// does with it, the rest of the request does not see.
+func (o *Opener) For(r *http.Request) *Session {
+	if s := o.In(r.Context()); s != nil {
+		return s
+	}
+	return o.open(r)
+}
+
+// endable is the session that a sign-out ends: the one that is open, or what
+// the cookie held, since even one past its limits may have a living token. It
+// is nil where there is none. A cookie that was rejected names a session that
+// we did not make, or that says impossible things; one whose session has been
+// ended in this request is done with.
+func (s *Session) Endable() *session.Snapshot {
+	if snap := s.newest.Load(); snap != nil {
+		return snap
+	}
+	if s.ended.Load() || s.reading != cookie.Current && s.reading != cookie.Outdated || s.standing == standingRejected {
+		return nil
+	}
+	return s.carried
+}
+
+// open is the newest snapshot of an open session, or why there is none. newest
+// is looked at first and ended after it, the other way round than close writes
+// them.
+func (s *Session) Open() (*session.Snapshot, error) {
+	snap := s.newest.Load()
+	switch {
+	case snap != nil:
+		return snap, nil
+	case s.ended.Load():
+		return nil, session.ErrEnded
+	case s.Unavailable() != nil:
+		return nil, s.Unavailable()
+	default:
+		return nil, session.ErrNone
+	}
+}
+
+// unavailable is why nothing is known of the session, or nil.
+func (s *Session) Unavailable() error {
+	if fault := s.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
+}
+
+// close makes the rest of the request anonymous.
+func (s *Session) Close() {
+	if s.newest.Load() != nil {
+		s.ended.Store(true) // before newest, so that nobody sees neither
+	}
+	s.newest.Store(nil)
+}
+
+// replace makes snap the session of the rest of the request, whose cookie is no
+// longer the one that Wrap has set. ended stays as it is: it is looked at only
+// where there is no session.
+func (s *Session) Replace(snap *session.Snapshot) {
+	s.reissued = false
+	s.newest.Store(snap)
+}
+
+// outOfDate tells whether the cookie that the request brought is of an older
+// generation or key than the session's newest. The InLedger flag needs no look:
+// it changes with a new cookie only.
+func (s *Session) outOfDate(newest *session.Snapshot) bool {
+	return newest.Record.Generation != s.carried.Record.Generation || s.reading == cookie.Outdated
+}
+
+// Newest is the session as the request sees it, or nil.
+func (s *Session) Newest() *session.Snapshot { return s.newest.Load() }
+
+// Replaced is the session that a sign-in takes the place of, or nil. One that is
+// past its idle limit may be an old copy of one in use elsewhere, and is left
+// alone.
+func (s *Session) Replaced() *session.Snapshot {
+	old := s.Endable()
+	if old == s.carried && s.standing == standingIdle {
+		return nil
+	}
+	return old
+}
+
+// Freshen refreshes the token of an open session where it is due, and waits for
+// it no longer than ctx. A refresh that brought no verdict leaves the token so
+// far in place. It has no result: whoever needs the session looks at it
+// afterwards (Open).
+func (s *Session) Freshen(ctx context.Context, now int64) {
+	snap := s.newest.Load()
+	if snap == nil {
+		return
+	}
+	// A long request crosses the absolute limit: it is anonymous from here on
+	// (ASVS 5.0, 7.3.2).
+	if s.o.Limits.PastEnd(&snap.Record, now) {
+		s.Close()
+		return
+	}
+	if !s.o.Refresher.Due(&snap.Record.Credential, now) {
+		return
+	}
+	next, err := s.o.Refresher.Refresh(ctx, snap)
+	s.settle(snap, next, err)
+}
+
+// Supersede returns the session with another credential than that of snap, which
+// ECGrid has refused.
+func (s *Session) Supersede(ctx context.Context, snap *session.Snapshot) (*session.Snapshot, error) {
+	next, err := s.o.Refresher.Supersede(ctx, snap)
+	s.settle(snap, next, err)
+	return next, err
+}
+
+// settle takes over what became of a session while snap was its newest. The
+// swaps compare with snap, since Login or Logout may have run in this request
+// while the refresh was on its way: what they did stands.
+func (s *Session) settle(snap, next *session.Snapshot, err error) {
+	switch {
+	case errors.Is(err, session.ErrNone):
+		s.ended.Store(true)
+		// After ended, as in close: who sees no session must see that there was
+		// one.
+		s.newest.CompareAndSwap(snap, nil)
+	case errors.Is(err, session.ErrUnavailable):
+		s.fault.Store(&err)
+		s.newest.CompareAndSwap(snap, nil)
+	case err == nil && next != snap:
+		s.newest.CompareAndSwap(snap, next) // not over a Login within this request
+	}
+}
+
+// Give returns a context in which given stands in the place of the session: work
+// in the background for one user must not fall back to another's.
+func (o *Opener) Give(ctx context.Context, given any) context.Context {
+	return context.WithValue(ctx, contextKey{o}, given)
+}
+
+// Given is what ctx got from Give; nil or another thing where it got nothing.
+func (o *Opener) Given(ctx context.Context) any { return ctx.Value(contextKey{o}) }

@@ -1,0 +1,118 @@
+package session
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+)
+
+// watchEvery is how often a stream asks the ledger whether its session has
+// ended on another replica: with a call of the ledger added, within 2 seconds.
+// Each open stream costs one Load in that time
+// (TestStreamsAskTheLedgerNoMoreThanOnceEachAndInterval).
+const watchEvery = 1500 * time.Millisecond
+
+// Watch calls end when the session ends: at once by this process, soon by
+// another, and at its absolute end. end may be called more than once. It is
+// watched until ctx is done. What the ledger cannot say does not end it, nor
+// does idleness.
+func (l *Ledger) Watch(ctx context.Context, snap *Snapshot, limits *Limits, end func()) {
+	watched := &stream{end: end}
+	// Before the first look: a sign-out in between is then seen by one of the
+	// two.
+	l.streams.add(watched, snap.Keys.at[:])
+	go l.watch(ctx, watched, snap, limits)
+}
+
+// watch ends a stream by the clock and by the ledger. It returns when the
+// stream's context is done. It goes by polling, since a Ledger cannot tell
+// anybody: a Redis channel would do it sooner and leave out every other
+// backend.
+func (l *Ledger) watch(ctx context.Context, watched *stream, snap *Snapshot, limits *Limits) {
+	defer l.streams.remove(watched, snap.Keys.at[:])
+	end := time.NewTimer(record.Time(snap.Record.StartedAt).Add(limits.Lifetime).Sub(limits.Now()))
+	defer end.Stop()
+	look := time.NewTicker(watchEvery)
+	defer look.Stop()
+	for l.stillOpen(ctx, snap) { // at once: it may have ended before the stream was added
+		select {
+		case <-ctx.Done():
+			return
+		case <-end.C:
+			watched.end()
+		case <-look.C:
+		}
+	}
+	watched.end()
+}
+
+// stillOpen asks the ledger about a session. A token that was refreshed does
+// not end a stream: HasEnded asks for the end alone.
+func (l *Ledger) stillOpen(ctx context.Context, snap *Snapshot) bool {
+	found, cutOff, err := l.Look(ctx, &snap.Keys)
+	return !snap.HasEnded(&found, cutOff, err)
+}
+
+// EndStreams ends those of a session in this process, where the ledger could
+// not be told of its end.
+func (l *Ledger) EndStreams(snap *Snapshot) { l.streams.end(snap.Keys.Session()) }
+
+// OpenStreams is how many keys streams are watched under.
+func (l *Ledger) OpenStreams() int {
+	l.streams.mu.Lock()
+	defer l.streams.mu.Unlock()
+	return len(l.streams.by)
+}
+
+// stream is one response that ends with its session. Its address is its
+// identity, and end may be called more than once.
+type stream struct{ end func() }
+
+// streams are those of this process, by the ledger's keys of their sessions and
+// their users. The zero value is ready. mu guards by. It is held while a stream
+// is cancelled, which runs nothing of the app's: cancelling starts the app's
+// functions in goroutines of their own.
+type streams struct {
+	mu sync.Mutex
+	by map[string]map[*stream]struct{}
+}
+
+// add files a stream under each key, so that sign-out ends it by the session's
+// and sign-out everywhere by the user's.
+func (s *streams) add(added *stream, keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by == nil {
+		s.by = make(map[string]map[*stream]struct{})
+	}
+	for _, key := range keys {
+		if s.by[key] == nil {
+			s.by[key] = make(map[*stream]struct{})
+		}
+		s.by[key][added] = struct{}{}
+	}
+}
+
+// remove leaves no empty set behind: keys are as many as sessions.
+func (s *streams) remove(gone *stream, keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range keys {
+		delete(s.by[key], gone)
+		if len(s.by[key]) == 0 {
+			delete(s.by, key)
+		}
+	}
+}
+
+// end ends the streams under a key: those of a session, or of a user.
+func (s *streams) end(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// They stay in the map until their watch has seen it and removes them.
+	for open := range s.by[key] {
+		open.end()
+	}
+}

@@ -1,0 +1,95 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+)
+
+// The pages of this package's own: sign-in, the two sign-out buttons, and
+// failures. They are one file each in pages/, with one style sheet and no
+// script, so that they work with JavaScript off.
+// html/template escapes what is put into them; the one thing that it is told to
+// trust is the style sheet, which is compiled in.
+
+//go:embed pages/*.html
+var pageFiles embed.FS
+
+//go:embed pages/page.css
+var pageStyle string
+
+// pageTemplates are parsed when the program starts, so that a broken one fails
+// there and not for a user.
+var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+
+// The pages, by the names of their templates.
+const (
+	SignIn            = "sign_in.html"
+	SignOut           = "sign_out.html"
+	SignOutEverywhere = "sign_out_everywhere.html"
+	pageFailure       = "failure.html"
+)
+
+var pageTitles = map[string]string{
+	SignIn:            "Sign in",
+	SignOut:           "Sign out",
+	SignOutEverywhere: "Sign out everywhere",
+}
+
+// pagePolicy lets a page have its own style sheet and post to its own site, and
+// nothing else: no script, no frame around it (ASVS 5.0, 3.4.3 and 3.4.6).
+// form-action keeps what is typed from being posted elsewhere by injected
+// markup, base-uri from being led there by relative links.
+var pagePolicy = func() string {
+	sum := sha256.Sum256([]byte(pageStyle))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+}()
+
+// PageData is what a page shows. None of it is a secret.
+type PageData struct {
+	Title   string
+	Text    string
+	Problem string // why the form is shown again
+	Invalid bool   // what the user typed is the reason
+	Login   string // what the user typed
+	ByKey   bool   // the user tried an API key
+	Back    string // the way out, a path on this site
+	Style   template.CSS
+}
+
+// Page writes a page that no cache keeps and no other site can frame. It
+// is rendered into memory first: an error half-way then is a clean 500 and no
+// torn page.
+func (a *Answers) Page(w http.ResponseWriter, r *http.Request, status int, page string, data PageData) {
+	data.Style = template.CSS(pageStyle)
+	if data.Title == "" {
+		data.Title = pageTitles[page]
+	}
+	if data.Back == "" {
+		data.Back = a.Home
+	}
+	var body bytes.Buffer
+	if err := pageTemplates.ExecuteTemplate(&body, page, data); err != nil {
+		a.Logger.ErrorContext(r.Context(), "ecgridsession: a page could not be rendered", "page", page, "error", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	NoStore(w)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", pagePolicy)
+	// ASVS 5.0, 3.4.4.
+	h.Set("X-Content-Type-Options", "nosniff")
+	// Not "no-referrer", by which browsers send Origin: null with the form.
+	// What is in the form's URL is of no concern to other sites (ASVS 5.0,
+	// 3.4.5).
+	h.Set("Referrer-Policy", "same-origin")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		w.Write(body.Bytes())
+	}
+}

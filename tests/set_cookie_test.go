@@ -1,0 +1,116 @@
+package tests
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/sessions"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ecgrid-contrib/ecgridsession"
+)
+
+// TestTheCookieLinesToTheLetter pins what browsers see. Chromium ignores the
+// deletion of a "__Host-" cookie that lacks one of its attributes.
+func TestTheCookieLinesToTheLetter(t *testing.T) {
+	for name, c := range map[string]struct {
+		change   func(*ecgridsession.Config)
+		set, del string
+	}{
+		"default": {
+			func(*ecgridsession.Config) {},
+			`__Host-ecgrid=[\w-]+; Path=/; HttpOnly; Secure; SameSite=Lax`,
+			`__Host-ecgrid=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax`,
+		},
+		"strict": {
+			func(c *ecgridsession.Config) { c.SameSite = http.SameSiteStrictMode },
+			`__Host-ecgrid=[\w-]+; Path=/; HttpOnly; Secure; SameSite=Strict`,
+			`__Host-ecgrid=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict`,
+		},
+		"other name": {
+			func(c *ecgridsession.Config) { c.CookieName = "__Host-crm" },
+			`__Host-crm=[\w-]+; Path=/; HttpOnly; Secure; SameSite=Lax`,
+			`__Host-crm=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax`,
+		},
+		"development": {
+			func(c *ecgridsession.Config) { c.InsecureCookie = true },
+			`ecgrid-dev=[\w-]+; Path=/; HttpOnly; SameSite=Lax`,
+			`ecgrid-dev=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax`,
+		},
+		"gorilla's cookie store": {
+			func(c *ecgridsession.Config) { c.Store = sessions.NewCookieStore(randomKey(t)) },
+			`__Host-ecgrid=[\w=-]+; Path=/; Expires=[\w:, ]+ GMT; Max-Age=28800; HttpOnly; Secure; SameSite=Lax`,
+			`__Host-ecgrid=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax`,
+		},
+		"gorilla's filesystem store": {
+			func(c *ecgridsession.Config) { c.Store = sessions.NewFilesystemStore(t.TempDir(), randomKey(t)) },
+			`__Host-ecgrid=[\w=-]+; Path=/; Expires=[\w:, ]+ GMT; Max-Age=28800; HttpOnly; Secure; SameSite=Lax`,
+			`__Host-ecgrid=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, c.change)
+			w := httptest.NewRecorder()
+			_, err := s.m.Start(w, httptest.NewRequest(http.MethodPost, "/login", nil), s.grid.Issue(demo.ID))
+			require.NoError(t, err)
+			require.Len(t, w.Header()["Set-Cookie"], 1)
+			set := w.Header()["Set-Cookie"][0]
+			assert.Regexp(t, regexp.MustCompile("^"+c.set+"$"), set)
+			assert.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			assert.Equal(t, []string{"Cookie"}, w.Header()["Vary"])
+
+			pair, _, _ := strings.Cut(set, ";")
+			r := httptest.NewRequest(http.MethodPost, "/logout", nil)
+			r.Header.Set("Cookie", pair)
+			w = httptest.NewRecorder()
+			outcome, err := s.m.Logout(w, r)
+			require.NoError(t, err)
+			assert.Equal(t, ecgridsession.LogoutConfirmed, outcome)
+			assert.Equal(t, []string{c.del}, w.Header()["Set-Cookie"])
+			assert.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+			assert.Equal(t, []string{"Cookie"}, w.Header()["Vary"])
+		})
+	}
+}
+
+func TestWhatTheAppSetsBesideTheSessionCookieStays(t *testing.T) {
+	s := newSite(t)
+	cookie := s.issue("bearer")
+	w := httptest.NewRecorder()
+	w.Header()["Set-Cookie"] = []string{"__Host-ecgrid=stale; Path=/", "theme=dark", "__Host-ecgrid2=x", "__Host-ecgrid=stale2"}
+	w.Header()["Vary"] = []string{"Accept-Encoding, cookie"}
+	r := httptest.NewRequest(http.MethodPost, "/logout", nil)
+	r.Header.Set("Cookie", sent(cookie))
+	_, err := s.m.Logout(w, r)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"theme=dark", "__Host-ecgrid2=x", deletion}, w.Header()["Set-Cookie"])
+	assert.Equal(t, []string{"Accept-Encoding, cookie"}, w.Header()["Vary"], "it varies by the cookie already")
+}
+
+func TestNoCookieIsSetWhereNothingHasChanged(t *testing.T) {
+	eachWay(t, func(t *testing.T, s *site, b *browser) {
+		got := b.get("/", click...)
+		assert.Equal(t, "user demo", got.body)
+		assert.Empty(t, got.Header["Set-Cookie"])
+		assert.Empty(t, got.Header["Cache-Control"])
+		assert.Empty(t, got.Header["Vary"])
+	})
+}
+
+func TestASubresourceGetsNoCookieAtAll(t *testing.T) {
+	bothKinds(t, func(t *testing.T, s *site, cookie string) {
+		cut := sent(cookie[:40])
+		for _, dest := range []string{"image", "script", "style", "font", "iframe", "object", "worker", "video", "unheard-of"} {
+			w := s.visit([]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", dest}, cut)
+			assert.Empty(t, w.Header()["Set-Cookie"], dest)
+		}
+		w := s.visit(fetchCall, cut)
+		assert.Empty(t, w.Header()["Set-Cookie"], "a late answer to a script must not delete the cookie of a new sign-in")
+		w = s.visit(nil, cut)
+		assert.Equal(t, []string{deletion}, w.Header()["Set-Cookie"], "a client that sends no Fetch Metadata")
+	})
+}
