@@ -2,15 +2,12 @@ package request
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
-	"github.com/ecgrid-contrib/ecgridsession/internal/session"
-	"github.com/ecgrid-contrib/ecgridsession/internal/web"
 )
 
 // The way of a request through Wrap: open finds out where its session stands
@@ -23,31 +20,6 @@ import (
 // clocks differ a little. One that begins later would stay open for longer than
 // Lifetime.
 const maxStartAhead = time.Minute
-
-// Opener opens the sessions of requests.
-type Opener struct {
-	Carrier    cookie.Carrier
-	CookieName string
-	Ledger     *session.Ledger
-	Limits     *session.Limits
-	Refresher  *lifecycle.Refresher
-	Logger     *slog.Logger
-	Events     Events
-
-	// CredentialInLedger: no cookie is to hold a credential.
-	CredentialInLedger bool
-
-	// Orphaned takes the credential of a session that is over.
-	Orphaned func(*session.Snapshot, record.Credential)
-}
-
-// Events are told what became of sessions; snap is nil where it is not known
-// whose.
-type Events interface {
-	CookieRejected(ctx context.Context)
-	SessionEnded(ctx context.Context, snap *session.Snapshot, took time.Duration, err error)
-	LedgerUnavailable(ctx context.Context, snap *session.Snapshot, err error)
-}
 
 // Begin opens the session of r, sets its cookie anew where that is due,
 // and returns r with the session in its context. The order: what has outlived
@@ -155,85 +127,6 @@ func (o *Opener) askLedger(s *Session) {
 	}
 }
 
-// settleCookie brings the browser's cookie up to date with what was found.
-// Before the handler runs, since afterwards the headers may have been sent;
-// that the browser may miss it does no harm, for the ledger knows the newer
-// token and the next answer tries again.
-func (o *Opener) settleCookie(w http.ResponseWriter, r *http.Request, s *Session) {
-	snap := s.newest.Load()
-	due := snap != nil && o.cookieDue(s, snap)
-	gone := snap == nil && s.reading != cookie.Absent && s.Unavailable() == nil
-	switch {
-	case !due && !gone:
-	case web.IsSubresource(r):
-		// A static handler overwrites our no-store, and a shared cache would
-		// keep the cookie.
-	case due:
-		// For SessionHandler, which takes it back.
-		s.reissued = true
-		// Clocks of replicas differ; what was seen never moves back.
-		o.writeSession(w, r, s, snap, max(s.now, snap.Record.SeenAt))
-	case web.IsDocument(r) || !web.HasFetchMetadata(r):
-		// Not for scripts: a poller's late answer would delete the cookie of a
-		// sign-in that has just happened.
-		o.DeleteCookie(w, r)
-	}
-}
-
-// cookieDue tells whether the browser is to have its cookie anew: the one it
-// sent is of an older generation or key, or a tenth of the idle limit has
-// passed, so that most answers carry none. A tenth is the price of not setting
-// it on each answer: a session may end by as much too early (doc.go, Limits).
-func (o *Opener) cookieDue(s *Session, snap *session.Snapshot) bool {
-	return s.outOfDate(snap) || s.now-s.carried.Record.SeenAt >= o.Limits.Idle.Milliseconds()/10
-}
-
-// undoReissue takes back what settleCookie did for the idle limit: the session
-// was not used, only asked about. A newer token or key still reaches the
-// browser. The poll of a page that is open in the background would else keep a
-// session for ever.
-func (o *Opener) UndoReissue(w http.ResponseWriter, r *http.Request, s *Session) {
-	snap := s.newest.Load()
-	if snap == nil || !s.reissued {
-		return
-	}
-	cookie.TakeBack(w.Header(), o.CookieName)
-	// A store of its own has the new time in its row. So it is written even
-	// where the browser is to hear nothing of it.
-	o.writeSession(w, r, s, snap, s.carried.Record.SeenAt)
-	if !s.outOfDate(snap) {
-		cookie.TakeBack(w.Header(), o.CookieName)
-	}
-}
-
-// writeSession sets the session's cookie, as of one that was last seen at seenAt.
-func (o *Opener) writeSession(w http.ResponseWriter, r *http.Request, s *Session, snap *session.Snapshot, seenAt int64) {
-	rec := snap.Record
-	rec.SeenAt = seenAt
-	err := o.write(w, r, &rec, false)
-	// Whatever the error: a store does not say that a session was too large for
-	// it.
-	if err != nil && !rec.InLedger {
-		// A refresh may bring a longer token than the one before.
-		if err = o.Ledger.TakeOver(s, snap, o.Limits.UntilEnd(&rec)); err == nil {
-			rec.InLedger = true
-			err = o.write(w, r, &rec, false)
-		}
-	}
-	if err != nil {
-		// The cookie that the browser has goes on: the ledger knows the rest.
-		o.Logger.WarnContext(s, "ecgridsession: the session cookie was not set anew", "error", err)
-	}
-}
-
-// deleteCookie sets the deletion cookie. A store that keeps its row is told of
-// in the log: the ledger has the last word, so the row opens nothing.
-func (o *Opener) DeleteCookie(w http.ResponseWriter, r *http.Request) {
-	if err := o.Carrier.Delete(w, r); err != nil {
-		o.Logger.WarnContext(r.Context(), "ecgridsession: the session store kept its row", "error", err)
-	}
-}
-
 // endOutlived ends a session whose absolute limit has passed and has its token
 // revoked, once. By a request that was within the idle limit, so this is the
 // session in use and no old copy of it (withinLimits). Where the ledger fails
@@ -248,3 +141,28 @@ func (o *Opener) endOutlived(s *Session) {
 		o.Orphaned(s.carried, ended.Newest)
 	}
 }
+
+// sessionIn is the session that Wrap put into ctx, or nil.
+func (o *Opener) In(ctx context.Context) *Session {
+	s, _ := ctx.Value(contextKey{o}).(*Session)
+	return s
+}
+
+// sessionFor is the request's session, opened now where the handler runs
+// outside of Wrap. Opened outside of Wrap it is nobody else's: what a handler
+// does with it, the rest of the request does not see.
+func (o *Opener) For(r *http.Request) *Session {
+	if s := o.In(r.Context()); s != nil {
+		return s
+	}
+	return o.open(r)
+}
+
+// Give returns a context in which given stands in the place of the session: work
+// in the background for one user must not fall back to another's.
+func (o *Opener) Give(ctx context.Context, given any) context.Context {
+	return context.WithValue(ctx, contextKey{o}, given)
+}
+
+// Given is what ctx got from Give; nil or another thing where it got nothing.
+func (o *Opener) Given(ctx context.Context) any { return ctx.Value(contextKey{o}) }

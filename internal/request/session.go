@@ -1,5 +1,3 @@
-// Package request is how a request comes by its session: from its cookie, or by
-// a sign-in.
 package request
 
 import (
@@ -111,22 +109,6 @@ func (s *Session) String() string { return "ecgridsession context" }
 
 // Format writes String for every verb: %d or %#v would print the fields.
 func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
-
-// sessionIn is the session that Wrap put into ctx, or nil.
-func (o *Opener) In(ctx context.Context) *Session {
-	s, _ := ctx.Value(contextKey{o}).(*Session)
-	return s
-}
-
-// sessionFor is the request's session, opened now where the handler runs
-// outside of Wrap. Opened outside of Wrap it is nobody else's: what a handler
-// does with it, the rest of the request does not see.
-func (o *Opener) For(r *http.Request) *Session {
-	if s := o.In(r.Context()); s != nil {
-		return s
-	}
-	return o.open(r)
-}
 
 // endable is the session that a sign-out ends: the one that is open, or what
 // the cookie held, since even one past its limits may have a living token. It
@@ -252,12 +234,3 @@ func (s *Session) settle(snap, next *session.Snapshot, err error) {
 		s.newest.CompareAndSwap(snap, next) // not over a Login within this request
 	}
 }
-
-// Give returns a context in which given stands in the place of the session: work
-// in the background for one user must not fall back to another's.
-func (o *Opener) Give(ctx context.Context, given any) context.Context {
-	return context.WithValue(ctx, contextKey{o}, given)
-}
-
-// Given is what ctx got from Give; nil or another thing where it got nothing.
-func (o *Opener) Given(ctx context.Context) any { return ctx.Value(contextKey{o}) }
