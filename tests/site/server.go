@@ -1,0 +1,45 @@
+package site
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// Serve starts h over TLS with HTTP/2 on loopback.
+func Serve(t testing.TB, h http.Handler) *httptest.Server { return serve(t, h, false) }
+
+// ServePanicking is Serve for a handler that is expected to panic.
+func ServePanicking(t testing.TB, h http.Handler) *httptest.Server { return serve(t, h, true) }
+
+func serve(t testing.TB, h http.Handler, panics bool) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(h)
+	server.EnableHTTP2 = true
+	if panics {
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	} else {
+		server.Config.ErrorLog = ErrorLog(t)
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+// ErrorLog is the ErrorLog of a server whose handlers must not panic, nor read
+// a body that another goroutine reads. A test may make the server complain of
+// anything else.
+func ErrorLog(t testing.TB) *log.Logger { return log.New(panicWatch{t}, "", 0) }
+
+type panicWatch struct{ t testing.TB }
+
+// Write implements [io.Writer].
+func (p panicWatch) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("panic serving")) || bytes.Contains(line, []byte("invalid concurrent Body.Read")) {
+		p.t.Errorf("the server logged: %s", line)
+	}
+	return len(line), nil
+}
