@@ -95,7 +95,8 @@ type Config struct {
 	TrustedOrigins []string
 
 	// LoginField is the name of the login field in the call to ECGrid, whose
-	// documentation gives two. Default "login"; the other is "email".
+	// pages disagree about it: "login", "email", "username" or "apiKey". Default
+	// "login". With "apiKey" the login is an API key, and is shown nowhere.
 	LoginField string
 
 	// BaseTransport makes our own calls to ECGrid. Default: a private clone of
@@ -242,7 +243,7 @@ func (c Config) check() (origin.Origin, *http.CrossOriginProtection, error) {
 		}
 	}
 	if c.LoginField == "password" || strings.TrimSpace(c.LoginField) != c.LoginField {
-		fault("LoginField: must be the name of the login field, %q or %q", "login", "email")
+		fault("LoginField: must be the name of the login field, such as %q or %q", "login", "email")
 	}
 
 	gate := http.NewCrossOriginProtection()

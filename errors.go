@@ -64,7 +64,10 @@ func signInError(call string, err error) error {
 	if errors.As(err, &failure) && failure.Oversized() {
 		return fmt.Errorf("%w: %w", ErrSessionTooLarge, upstreamError(call, err))
 	}
-	if failure != nil && (failure.Rejected() || !failure.Retryable() && failure.Code != "") {
+	// Problem details have no code. A sign-in ends nothing, so here they may count as a refusal.
+	refused := failure != nil && failure.Problem() && failure.Status < http.StatusInternalServerError &&
+		failure.Status != http.StatusTooManyRequests
+	if failure != nil && (refused || failure.Rejected() || !failure.Retryable() && failure.Code != "") {
 		return fmt.Errorf("%w: %w", upstreamError(call, err), errNotAccepted)
 	}
 	return upstreamError(call, err)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
@@ -50,24 +51,32 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	began := m.limits.Now()
 	grant, err := m.grid.Login(ctx, login, password)
 	took := m.limits.Now().Sub(began)
-	if err != nil {
-		return m.signInFailed(r.Context(), took, signInError("login", err))
-	}
 	c := Credential{
 		Token:        grant.Token,
 		RefreshToken: grant.RefreshToken,
 		ExpiresAt:    grant.ExpiresAt,
 		UserID:       grant.UserID,
 	}
+	name := login
+	if m.loginIsSecret() {
+		name = grant.Login
+	}
+	if err != nil {
+		// ECGrid may have issued a token that no session can be made of.
+		if !c.isZero() {
+			m.revokeLater(Session{UserID: c.UserID, Login: name}, kept(c), nil)
+		}
+		return m.signInFailed(r.Context(), took, signInError("login", err))
+	}
 	var session Session
 	// A browser that has gone will never send the cookie, and a session of it
 	// would only keep a token alive.
 	if err = r.Context().Err(); err == nil {
-		session, err = m.begin(w, r, newSession{credential: c, login: login, took: took})
+		session, err = m.begin(w, r, newSession{credential: c, login: name, took: took})
 	}
 	if err != nil {
 		// Nobody will ever hold this token.
-		m.revokeLater(Session{UserID: c.UserID, Login: login}, kept(c), nil)
+		m.revokeLater(Session{UserID: c.UserID, Login: name}, kept(c), nil)
 		return m.signInFailed(r.Context(), took, err)
 	}
 	return session, nil
@@ -113,6 +122,18 @@ func (m *Middleware) Start(w http.ResponseWriter, r *http.Request, c Credential)
 		return m.signInFailed(r.Context(), n.took, err)
 	}
 	return session, nil
+}
+
+// loginIsSecret reports whether what the user types as the login is an API key,
+// as one of the vendor's pages signs in. Such a login is shown nowhere.
+func (m *Middleware) loginIsSecret() bool { return strings.EqualFold(m.cfg.LoginField, "apiKey") }
+
+// shownLogin is the login for another try.
+func (m *Middleware) shownLogin(form signInForm) string {
+	if m.loginIsSecret() {
+		return ""
+	}
+	return form.login
 }
 
 // identify asks ECGrid whose a credential is. The context of the call is over
@@ -289,7 +310,7 @@ func (m *Middleware) refuseSignIn(w http.ResponseWriter, r *http.Request, status
 		return
 	}
 	m.answers.Page(w, r, status, web.SignIn, web.PageData{
-		Problem: problem, Invalid: true, Login: form.login, ByKey: form.apiKey != "",
+		Problem: problem, Invalid: true, Login: m.shownLogin(form), ByKey: form.apiKey != "",
 	})
 }
 
@@ -302,7 +323,7 @@ func (m *Middleware) postponeSignIn(w http.ResponseWriter, r *http.Request, form
 	}
 	m.answers.Page(w, r, http.StatusServiceUnavailable, web.SignIn, web.PageData{
 		Problem: "Signing in is not possible at the moment. Please try again shortly.",
-		Login:   form.login, ByKey: form.apiKey != "",
+		Login:   m.shownLogin(form), ByKey: form.apiKey != "",
 	})
 }
 

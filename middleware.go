@@ -74,6 +74,7 @@ func New(cfg Config) (*Middleware, error) {
 	if base == nil {
 		base = ecgrid.PrivateTransport()
 	}
+	base = ecgrid.Contained(base, cfg.Logger)
 	m := &Middleware{
 		cfg: cfg, upstream: upstream, gate: gate, ledger: ledger,
 		answers: &web.Answers{OnError: cfg.ErrorHandler, Logger: cfg.Logger, Home: cfg.AfterLogin, Out: cfg.AfterLogout},
@@ -287,11 +288,11 @@ func (m *Middleware) refuseCrossOrigin(w http.ResponseWriter, r *http.Request) (
 // grid is ECGrid, whose failures are those that callers may see.
 type grid struct{ *ecgrid.Client }
 
-// Refresh implements [lifecycle.Upstream].
+// Refresh implements [lifecycle.Upstream] and [revoke.Upstream].
 func (g grid) Refresh(ctx context.Context, token, refreshToken string) (ecgrid.Grant, error) {
 	grant, err := g.Client.Refresh(ctx, token, refreshToken)
 	if err != nil {
-		return ecgrid.Grant{}, upstreamError("refresh", err)
+		return grant, upstreamError("refresh", err)
 	}
 	return grant, nil
 }

@@ -62,6 +62,7 @@ type API struct {
 	tokenTTL      time.Duration
 	tokenSize     int
 	refreshTokens bool
+	dialect       Dialect
 
 	// faults are those that are not used up, in the order in which they were
 	// injected.
@@ -133,7 +134,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.DropAfter {
 		panic(http.ErrAbortHandler)
 	}
-	ans = ans.with(f.Header)
+	ans = a.currentDialect().worded(ans).with(f.Header)
 
 	// The status is entered before the answer leaves, so that a test that has
 	// read the answer finds it in the log.

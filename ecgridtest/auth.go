@@ -6,43 +6,42 @@ import "net/http"
 // credential and body and returns a whole answer; the lock is held around it
 // (handle), so it may read and change users and tokens as it likes.
 
-// issued is the data of a login and of a refresh. The refresh token is left out
-// where there is none, since only one of the vendor's pages knows of it.
+// issued is the data of a login and of a refresh. What a dialect does not have is left out.
 type issued struct {
-	Token        string `json:"token"`
+	Token        string `json:"token,omitempty"`
+	SessionKey   string `json:"sessionKey,omitempty"`
 	RefreshToken string `json:"refreshToken,omitempty"`
-	ExpiresAt    string `json:"expiresAt"`
-	UserID       int64  `json:"userId"`
+	ExpiresAt    string `json:"expiresAt,omitempty"`
+	UserID       int64  `json:"userId,omitempty"`
 }
 
-// issued is the same for both, since a refresh is a login by other means.
-func (s *session) issued() answer {
-	return success(issued{
-		Token:        s.token,
-		RefreshToken: s.refreshToken,
-		ExpiresAt:    s.expires.Format(timeFormat),
-		UserID:       s.user.ID,
-	})
-}
-
-// login takes either name of the field, as the vendor's pages have both, but
-// not the two at once: nothing says which would count.
+// login takes the user's name as the dialect calls it, and the password but for
+// the one dialect that signs in by a key alone.
 func (a *API) login(_ caller, body []byte) answer {
-	var in struct{ Login, Email, Password string }
+	var in struct{ Login, Email, Username, APIKey, Password string }
 	if !decode(body, &in) {
 		return invalidParameter("The body is not a JSON object of the documented form.")
 	}
-	if (in.Login == "") == (in.Email == "") || in.Password == "" {
-		return invalidParameter("login (or email) and password are required.")
+	name, problem := a.dialect.loginName(in.Login, in.Email, in.Username, in.APIKey)
+	if problem == "" && in.Password == "" && a.dialect != DialectSamples {
+		problem = "A password is required."
 	}
-	u, ok := a.byLogin[in.Login+in.Email] // one of them is empty
-	if !ok || u.Password != in.Password {
+	if problem != "" {
+		return invalidParameter(problem)
+	}
+	var u *user
+	if a.dialect == DialectSamples {
+		u = a.byKey[name]
+	} else if u = a.byLogin[name]; u != nil && u.Password != in.Password {
+		u = nil
+	}
+	if u == nil {
 		// The same answer for both, as anything else would tell which logins
 		// exist. The code is a guess: none of the vendor's pages names one for
 		// a wrong password.
 		return failure(http.StatusUnauthorized, codeInvalidSession, "Invalid login or password.")
 	}
-	return a.mint(u).issued()
+	return a.dialect.issued(a.mint(u))
 }
 
 // refresh ends the old token before it makes the new one, whatever becomes of
@@ -55,6 +54,9 @@ func (a *API) refresh(_ caller, body []byte) answer {
 	}
 	if (in.Token == "") == (in.RefreshToken == "") {
 		return invalidParameter("One of token and refreshToken is required.")
+	}
+	if in.Token != "" && a.dialect.refreshTokens() {
+		return invalidParameter("refreshToken is required.")
 	}
 	var old *session
 	var ok bool
@@ -69,7 +71,7 @@ func (a *API) refresh(_ caller, body []byte) answer {
 		return unauthorized(kindBearer)
 	}
 	a.end(old)
-	return a.mint(old.user).issued()
+	return a.dialect.issued(a.mint(old.user))
 }
 
 // logout ends the token that the header names. A key has no session to end, and

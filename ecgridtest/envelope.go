@@ -43,6 +43,11 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+
+	// message is what a failure says; "" for any other answer.
+	message string
+	// denies: a 401 is about the bearer token that came with the call.
+	denies bool
 }
 
 func success(data any) answer {
@@ -55,7 +60,15 @@ func failure(status int, code, message string) answer {
 	if code != "" {
 		e.ErrorCode = &code
 	}
-	return enveloped(status, e)
+	ans := enveloped(status, e)
+	ans.message = message
+	return ans
+}
+
+// denying marks a 401 as the verdict on a token.
+func (a answer) denying() answer {
+	a.denies = true
+	return a
 }
 
 func invalidParameter(message string) answer {

@@ -8,7 +8,7 @@ import (
 
 // Issue returns a fresh bearer token for a user, as login would have given it,
 // without a password and without a call in the log. Token, ExpiresAt and UserID
-// are set, and RefreshToken if [API.SetRefreshTokens] is on.
+// are set, and RefreshToken if [API.SetRefreshTokens] is on or the dialect has one.
 //
 // It panics if no user with this ID was added.
 func (a *API) Issue(userID int64) ecgridsession.Credential {

@@ -61,7 +61,8 @@ func (a *API) SetTokenSize(bytes int) {
 //
 // A refresh token works once, also when the token it came with has expired; it
 // ends with its session: by logout, reset, or a refresh with the token itself.
-// The refresh call takes either of the two whatever is set here.
+// The refresh call takes either of the two whatever is set here, in the default
+// dialect. [DialectGuide] and [DialectSupport] always give refresh tokens.
 func (a *API) SetRefreshTokens(on bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -108,7 +109,7 @@ func (a *API) mint(u *user) *session {
 	}
 	s.token = a.sign(u, now, s.expires)
 	a.byToken[s.token] = s
-	if a.refreshTokens {
+	if a.refreshTokens || a.dialect.refreshTokens() {
 		s.refreshToken = base64.RawURLEncoding.EncodeToString(random(32))
 		a.byRefresh[s.refreshToken] = s
 	}

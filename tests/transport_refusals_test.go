@@ -31,7 +31,7 @@ func upstreamAt(t *testing.T, upstream string) *ecgridsession.Middleware {
 
 // carries tells whether a request has a credential of either kind.
 func carries(req *http.Request) bool {
-	return req.Header.Get("Authorization") != "" || req.Header.Get("X-Api-Key") != ""
+	return req.Header.Get("Authorization") != "" || len(req.Header["X-API-Key"]) > 0
 }
 
 func TestTheCredentialIsSentToTheUpstreamHoweverItIsSpelled(t *testing.T) {

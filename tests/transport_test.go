@@ -39,7 +39,7 @@ func TestACallCarriesOneCredentialAndNoCookieOfOurs(t *testing.T) {
 			if c.Token != "" {
 				want.Set("Authorization", "Bearer "+c.Token)
 			} else {
-				want.Set("X-API-Key", demo.APIKey)
+				want["X-API-Key"] = []string{demo.APIKey} // as it is spelled on the wire
 			}
 			assert.Equal(t, want, wire.sent()[0].Header)
 			assert.Equal(t, []string{"{}"}, wire.body)

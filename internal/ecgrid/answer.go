@@ -22,32 +22,60 @@ const (
 	maxLoginBytes = 512
 )
 
-// decodeGrant reads the data of login and refresh. What is missing is an error, with the one exception of the refresh
-// token, which only one of the vendor's pages has. An expiry that is missing is none: a token of which nobody knows
-// when it ends could not be refreshed in time.
-func decodeGrant(data json.RawMessage, now time.Time) (Grant, bool) {
+// decodeGrant reads the data of login and refresh. The refresh token, the expiry and the user may be missing, since each is
+// missing on one of the vendor's pages: the caller asks for the last two elsewhere. What is there has to be sane.
+//
+// Of a grant that is not usable it returns the token, if there is one, and nothing else: ECGrid has issued it, so it is
+// for the caller to end.
+func decodeGrant(data json.RawMessage, now time.Time) (g Grant, usable bool) {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
-		return Grant{}, false
+		return issuedToken(data), false
 	}
-	// All four are decoded before any is judged: which one was missing is told to nobody.
-	token, tokenOK := decodeText(fields[fieldToken])
+	// All are decoded before any is judged: the caller does not learn which one was wrong.
+	token, tokenOK := tokenIn(fields)
 	refresh, refreshOK := decodeText(fields[fieldRefreshToken])
-	expires, expiresOK := decodeTime(fields[fieldExpiresAt])
-	user, userOK := decodeUserID(fields[fieldUserID])
+	expires, expiresOK := time.Time{}, true
+	if !absent(fields[fieldExpiresAt]) {
+		expires, expiresOK = decodeTime(fields[fieldExpiresAt])
+		// Ten minutes either way would not do for the future: tokens of a day are no mistake.
+		expiresOK = expiresOK && !expires.Before(now.Add(-clockTolerance)) && !expires.After(now.AddDate(maxTokenYears, 0, 0))
+	}
+	user, userOK := int64(0), true
+	if !absent(fields[fieldUserID]) {
+		user, userOK = decodeUserID(fields[fieldUserID])
+	}
 	if !tokenOK || !refreshOK || !expiresOK || !userOK {
-		return Grant{}, false
+		return issuedToken(data), false
 	}
 	// It is sent in a header of each outbound call: a line break in it would be a header of the sender's choice
 	// (CWE-113).
 	if !ValidToken(token) || refresh != "" && !ValidToken(refresh) {
-		return Grant{}, false
-	}
-	// Ten minutes either way would not do for the future: tokens of a day are no mistake.
-	if expires.Before(now.Add(-clockTolerance)) || expires.After(now.AddDate(maxTokenYears, 0, 0)) {
-		return Grant{}, false
+		return issuedToken(data), false
 	}
 	return Grant{Token: token, RefreshToken: refresh, ExpiresAt: expires, UserID: user}, true
+}
+
+// tokenIn is the token of a grant. Under its first name it counts alone: the other one may then mean something else.
+func tokenIn(fields map[string]json.RawMessage) (string, bool) {
+	if !absent(fields[fieldToken]) {
+		return decodeText(fields[fieldToken])
+	}
+	return decodeText(fields[fieldSessionKey])
+}
+
+// issuedToken finds the token in data that is no usable grant, so that it can be revoked. It may read more leniently than
+// decodeGrant does: what it finds is sent to ECGrid alone, and only to end it.
+func issuedToken(data json.RawMessage) Grant {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(data, &fields) != nil {
+		return Grant{}
+	}
+	token, _ := tokenIn(fields)
+	if !ValidToken(token) {
+		return Grant{} // no header can carry its logout
+	}
+	return Grant{Token: token}
 }
 
 // holdsOversizedToken tells of data that decodeGrant has refused whether it is for the length of a token. It asks
@@ -58,7 +86,7 @@ func holdsOversizedToken(data json.RawMessage) bool {
 	if !ok {
 		return false
 	}
-	for _, field := range []string{fieldToken, fieldRefreshToken} {
+	for _, field := range []string{fieldToken, fieldSessionKey, fieldRefreshToken} {
 		if token, ok := decodeText(fields[field]); ok && len(token) > maxTokenBytes {
 			return true
 		}

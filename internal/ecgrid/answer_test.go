@@ -63,7 +63,6 @@ func TestAGrantWithoutASaneFieldIsRefusedAtLoginAndRefresh(t *testing.T) {
 		"Token as well":          `{"token":"a","Token":"b","expiresAt":` + good + `,"userId":7}`,
 		"bad refreshToken":       `{"token":"a","refreshToken":"b c","expiresAt":` + good + `,"userId":7}`,
 		"refreshToken a number":  `{"token":"a","refreshToken":1,"expiresAt":` + good + `,"userId":7}`,
-		"no userId":              `{"token":"a","expiresAt":` + good + `}`,
 		"userId 0":               grant(`"a"`, good, `0`),
 		"userId negative":        grant(`"a"`, good, `-7`),
 		"userId a fraction":      grant(`"a"`, good, `7.5`),
@@ -71,10 +70,7 @@ func TestAGrantWithoutASaneFieldIsRefusedAtLoginAndRefresh(t *testing.T) {
 		"userId 1e3":             grant(`"a"`, good, `1e3`),
 		"userId too large":       grant(`"a"`, good, `9223372036854775808`),
 		"userId a string":        grant(`"a"`, good, `"7"`),
-		"userId null":            grant(`"a"`, good, `null`),
 		"userID":                 `{"token":"a","expiresAt":` + good + `,"userID":7}`,
-		"no expiresAt":           `{"token":"a","userId":7}`,
-		"expiresAt null":         grant(`"a"`, `null`, `7`),
 		"expiresAt empty":        grant(`"a"`, `""`, `7`),
 		"expiresAt a number":     grant(`"a"`, `1893456000`, `7`),
 		"expiresAt a date":       grant(`"a"`, `"2030-01-01"`, `7`),
@@ -87,16 +83,23 @@ func TestAGrantWithoutASaneFieldIsRefusedAtLoginAndRefresh(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := answering(t, 200, `{"success":true,"data":`+data+`}`)
+			// What ECGrid has issued is handed on to be revoked, if a header can carry it.
+			want := ecgrid.Grant{Token: "a"}
+			for _, none := range []string{"no data", "data ", "no token", "empty token", "null token", "token a", "token w", "token b", "oversized"} {
+				if strings.HasPrefix(name, none) {
+					want = ecgrid.Grant{}
+				}
+			}
 			g, err := c.Login(t.Context(), "u", "p")
 			atLogin := failure(t, err)
 			assert.Equal(t, strings.Contains(name, "oversized"), atLogin.Oversized())
 			assert.Equal(t, !atLogin.Oversized(), atLogin.Retryable(), "the next token would be as long")
-			assert.True(t, ecgrid.Grant{} == g)
+			assert.True(t, want == g)
 			g, err = c.Refresh(t.Context(), "old", "")
 			e := failure(t, err)
 			assert.True(t, e.Retryable())
 			assert.False(t, e.Rejected())
-			assert.True(t, ecgrid.Grant{} == g)
+			assert.True(t, want == g)
 		})
 	}
 }

@@ -41,7 +41,8 @@ type Auth struct {
 }
 
 // Header is the header field that carries the credential; without one, its name is "". It is what the root package's
-// Transport sets on the app's own calls, too, so that there is one place that says how a credential is sent.
+// Transport sets on the app's own calls, too, so that there is one place that says how a credential is sent. The name is
+// for the map of headers: [http.Header.Set] would respell it.
 func (a Auth) Header() (name, value string) {
 	switch {
 	case a.Bearer != "":

@@ -46,10 +46,17 @@ func New(base *url.URL, rt http.RoundTripper, loginField string) *Client {
 	}
 }
 
-// Login exchanges a user's name and password for a token. Whoever gets a Grant owns a living token at ECGrid, and sees
-// to it that it is kept or ended.
+// Login exchanges a user's name and password for a token, and asks whose it is and when it expires if the answer does not
+// say. Without a password only the name is sent: one of the vendor's pages signs in by a key alone.
+//
+// The caller owns the living token of the grant, and sees to it that it is kept or ended. This includes a grant that comes
+// with an error: ECGrid has issued its token, which cannot be used.
 func (c *Client) Login(ctx context.Context, login, password string) (Grant, error) {
-	data, failure := c.call(ctx, pathLogin, nil, map[string]string{c.loginField: login, sendPassword: password})
+	body := map[string]string{c.loginField: login}
+	if password != "" {
+		body[sendPassword] = password
+	}
+	data, failure := c.call(ctx, pathLogin, nil, body)
 	if failure != nil {
 		// For Rejected: at login a 401 means the password.
 		failure.login = true
@@ -59,17 +66,42 @@ func (c *Client) Login(ctx context.Context, login, password string) (Grant, erro
 	switch {
 	// ECGrid has accepted the login. The token lives on there, and no header of ours could carry its logout.
 	case !ok && holdsOversizedToken(data):
-		return Grant{}, &Error{Status: statusSuccess, Reason: reasonOversized, login: true, oversized: true}
+		return grant, &Error{Status: statusSuccess, Reason: reasonOversized, login: true, oversized: true}
 	case !ok:
-		return Grant{}, &Error{Status: statusSuccess, Reason: reasonIncomplete, login: true}
+		return grant, &Error{Status: statusSuccess, Reason: reasonIncomplete, login: true}
+	case grant.UserID != 0 && !grant.ExpiresAt.IsZero():
+		return grant, nil
+	}
+	return c.completed(ctx, grant)
+}
+
+// completed asks ECGrid what the answer to a login left out. Without a user there is no session. Without an expiry there
+// is one whose token is used until it is refused.
+func (c *Client) completed(ctx context.Context, grant Grant) (Grant, error) {
+	who, failure := c.session(ctx, Auth{Bearer: grant.Token})
+	switch {
+	case failure != nil && (grant.UserID == 0 || failure.Rejected()):
+		// Without its code: that ECGrid does not know the token which it has just issued is no word on the password.
+		return grant, &Error{Status: failure.Status, RetryAfter: failure.RetryAfter, Reason: reasonNoUser, cause: failure.cause}
+	case failure != nil:
+		return grant, nil
+	case grant.UserID != 0 && grant.UserID != who.UserID:
+		return grant, &Error{Status: statusSuccess, Reason: reasonOtherUser}
+	}
+	grant.UserID, grant.Login = who.UserID, who.Login
+	if grant.ExpiresAt.IsZero() {
+		grant.ExpiresAt = who.ExpiresAt
 	}
 	return grant, nil
 }
 
 // Refresh exchanges token for a new one, which ends the old: by refreshToken if that is not empty, else by token
 // itself. The grant's RefreshToken is the one that ECGrid gave, or refreshToken again if it gave none (RFC 6749,
-// section 6). Whether the grant is for the same user is for the caller to judge. It is made once by whoever calls it
-// and never repeated here: ECGrid ends the old token with it, whether or not the answer arrives.
+// section 6). Whether the grant is for the same user is for the caller to judge; it names none if the answer does not. It is
+// made once by whoever calls it and never repeated here: ECGrid ends the old token with it, whether or not the answer
+// arrives.
+//
+// If the answer has no expiry, Refresh asks for it. As with [Client.Login], a grant may come with an error.
 func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant, error) {
 	body := map[string]string{sendRefreshToken: refreshToken}
 	if refreshToken == "" {
@@ -84,15 +116,20 @@ func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant
 		return Grant{}, failure
 	}
 	grant, ok := decodeGrant(data, time.Now())
-	if !ok {
-		return Grant{}, &Error{Status: statusSuccess, Reason: reasonIncomplete}
-	}
-	// The old token is invalid once it was exchanged, so an answer that repeats it grants nothing.
-	if grant.Token == token {
-		// It is retryable, as an answer that proves nothing: whether the old token still lives is not known.
+	// The old token is invalid once it was exchanged, so an answer that repeats it grants nothing, and nothing is to be
+	// revoked. It is retryable, as an answer that proves nothing: whether the old token still lives is not known.
+	if grant.Token != "" && grant.Token == token {
 		return Grant{}, &Error{Status: statusSuccess, Reason: reasonSameToken}
 	}
-
+	if !ok {
+		return grant, &Error{Status: statusSuccess, Reason: reasonIncomplete}
+	}
+	if grant.ExpiresAt.IsZero() {
+		// The answer may also say that the token is another user's. A failure changes nothing: the token is good.
+		if who, failure := c.session(ctx, Auth{Bearer: grant.Token}); failure == nil {
+			grant.ExpiresAt, grant.UserID = who.ExpiresAt, who.UserID
+		}
+	}
 	if grant.RefreshToken == "" {
 		grant.RefreshToken = refreshToken
 	}
@@ -116,6 +153,15 @@ func (c *Client) Logout(ctx context.Context, a Auth) error {
 // Session asks whom a belongs to. The answer is how an API key's user is known, and the only proof that the key is
 // good.
 func (c *Client) Session(ctx context.Context, a Auth) (Identity, error) {
+	id, failure := c.session(ctx, a)
+	if failure != nil {
+		return Identity{}, failure
+	}
+	return id, nil
+}
+
+// session is Session with an error that can be looked into.
+func (c *Client) session(ctx context.Context, a Auth) (Identity, *Error) {
 	data, failure := c.call(ctx, pathSession, &a, nil)
 	if failure != nil {
 		return Identity{}, failure
@@ -199,7 +245,8 @@ func (c *Client) request(ctx context.Context, path string, auth *Auth, fields ma
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if auth != nil {
-		req.Header.Set(auth.Header())
+		name, value := auth.Header()
+		req.Header[name] = []string{value}
 	}
 	return req, nil
 }
@@ -221,12 +268,17 @@ func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
 	case resp.StatusCode >= 400:
 		failure.RetryAfter = ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
+	// The header says so, whatever is in the body.
+	failure.denied = resp.StatusCode == http.StatusUnauthorized && invalidToken(resp.Header)
 	// Before a byte of it is read; a length that is not told, or a lie, is caught by the limit below.
 	if resp.ContentLength > maxAnswerBytes {
 		failure.Reason = reasonTooLarge
 		return nil, failure
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
+	if err != nil && failure.denied {
+		return nil, failure
+	}
 	if err != nil {
 		// Half an answer is none, whatever its status line said.
 		return nil, unanswered(ctx, err)
@@ -238,6 +290,8 @@ func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
 	// Also with a 4xx or 5xx: only an envelope tells ECGrid's refusal from that of something in front of it.
 	env, ok := decodeEnvelope(body)
 	switch {
+	case !ok && resp.StatusCode >= 400 && isProblem(resp.Header.Get("Content-Type"), body):
+		failure.Reason, failure.problem = reasonProblem, true
 	case !ok:
 		failure.Reason = reasonNoEnvelope
 	case !env.success:

@@ -24,12 +24,14 @@ const (
 // stands before the token (RFC 6750, section 2.1).
 const (
 	HeaderBearer = "Authorization"
-	HeaderAPIKey = "X-Api-Key" // as net/http spells X-API-Key: field names know no case (RFC 9110, section 5.1)
+	// One of the vendor's pages wants it spelled exactly so. net/http would write X-Api-Key, so it is put into the map
+	// of headers directly, never by Set.
+	HeaderAPIKey = "X-API-Key"
 	BearerPrefix = "Bearer "
 )
 
-// DefaultLoginField is the request field that names the user at login. One of the vendor's pages says "email" instead.
-// ecgridsession.Config.LoginField changes it for an app without a new version of this library.
+// DefaultLoginField is the request field that names the user at login. Other pages of the vendor's say "email",
+// "username" or "apiKey". ecgridsession.Config.LoginField changes it for an app without a new version of this library.
 const DefaultLoginField = "login"
 
 // Fields of the request bodies.
@@ -50,6 +52,7 @@ const (
 	fieldMessage   = "message"
 
 	fieldToken        = "token"
+	fieldSessionKey   = "sessionKey" // what the vendor's code samples call the token
 	fieldRefreshToken = "refreshToken"
 	fieldExpiresAt    = "expiresAt"
 	fieldUserID       = "userId"
@@ -58,8 +61,19 @@ const (
 
 var (
 	envelopeFields = []string{fieldSuccess, fieldData, fieldErrorCode, fieldMessage}
-	dataFields     = []string{fieldToken, fieldRefreshToken, fieldExpiresAt, fieldUserID, fieldLogin}
+	dataFields     = []string{fieldToken, fieldSessionKey, fieldRefreshToken, fieldExpiresAt, fieldUserID, fieldLogin}
 )
+
+// Fields of problem details (RFC 9457), which the vendor's code samples show in the place of an envelope with an error.
+const (
+	fieldTitle   = "title"
+	fieldDetail  = "detail"
+	fieldTraceID = "traceId"
+
+	problemType = "application/problem+json"
+)
+
+var problemFields = []string{fieldTitle, fieldDetail, fieldTraceID, fieldSuccess}
 
 // The documented error codes. No other value ever reaches [Error.Code].
 const (

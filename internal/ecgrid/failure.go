@@ -36,6 +36,9 @@ const (
 	reasonIncomplete   = "answer lacks what was asked for"
 	reasonSameToken    = "answer repeats the old token"
 	reasonOversized    = "token too large"
+	reasonNoUser       = "token accepted, but its user not found"
+	reasonOtherUser    = "token belongs to another user than the answer names"
+	reasonProblem      = "refused with problem details"
 	reasonUnsuccessful = "refused by ECGrid"
 	reasonUnsent       = "not sent: arguments unusable"
 )
@@ -59,6 +62,10 @@ type Error struct {
 	cause error // a context's error or nil: anything else may quote what the peer sent
 	// enveloped: ECGrid itself said no, by an envelope with success false. It tells a refusal from a gateway's page.
 	enveloped bool
+	// problem: the answer was problem details, which some of the vendor's pages have in the place of the envelope.
+	problem bool
+	// denied: a 401 said that the token is invalid, in a challenge of its header.
+	denied bool
 	// login: the call was a login.
 	login bool
 	// unsent: the call was never made, and cannot be.
@@ -90,15 +97,20 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.cause }
 
 // Rejected reports whether this is ECGrid's verdict on the credential: a 401 whose envelope says InvalidSession or
-// InvalidAPIKey. A 401 without an envelope may come from a gateway and proves nothing.
+// InvalidAPIKey, or whose challenge says invalid_token (RFC 6750, section 3.1). Any other 401 may come from a gateway and
+// proves nothing.
 //
-// At login every enveloped 401 counts, whatever its code: the call carries no session and no key, so the documented
+// At login every 401 with an envelope or problem details counts, whatever its code: the call carries no session and no key, so the documented
 // codes of a 401 do not fit, and the one for a wrong password is not documented. Taking it for an outage would tell
 // somebody who mistyped to come back later. It is what ends sessions, so it errs towards no: an outage that looks like
 // a refusal would sign everybody out.
 func (e *Error) Rejected() bool {
-	return e.Status == http.StatusUnauthorized && (deniesCredential(e.Code) || e.login && e.enveloped)
+	return e.Status == http.StatusUnauthorized && (deniesCredential(e.Code) || e.denied || e.login && (e.enveloped || e.problem))
 }
+
+// Problem reports whether the answer was problem details (RFC 9457). They carry no code, so they end no session. A
+// sign-in ends nothing: there they are a refusal.
+func (e *Error) Problem() bool { return e.problem }
 
 // Oversized reports whether a login was accepted and brought a token that is over the limit of [ValidToken].
 func (e *Error) Oversized() bool { return e.oversized }

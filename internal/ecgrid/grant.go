@@ -14,12 +14,14 @@ import (
 type Grant struct {
 	// Token is a ValidToken.
 	Token string
-	// RefreshToken is what the next refresh sends; "" where ECGrid gave none, and then the token itself is sent.
+	// RefreshToken is what the next refresh sends; "" if ECGrid gave none, and then the token itself is sent.
 	RefreshToken string
-	// ExpiresAt is in UTC, by ECGrid's clock, never zero.
+	// ExpiresAt is in UTC, by ECGrid's clock; zero if ECGrid did not say, even when it was asked.
 	ExpiresAt time.Time
-	// UserID is over 0.
+	// UserID is over 0 after a login, and 0 after a refresh whose answer names no user.
 	UserID int64
+	// Login is the user's name, if ECGrid was asked for what its answer to a login left out.
+	Login string
 }
 
 // String gives "[redacted]".

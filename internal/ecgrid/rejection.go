@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Rejection looks whether resp, the answer to any call, is ECGrid's verdict on the credential: a 401 whose envelope says
-// InvalidSession or InvalidAPIKey. It reads at most 64 KiB of the body, and inflates at most as much if the body is
-// gzipped, and leaves resp.Body so that the caller still reads all of it, and Close closes the original. Reading is bounded
-// in time by the request's own context only. A response with another status is left as it is.
+// Rejection reports whether resp, the answer to any call, is ECGrid's verdict on the credential: a 401 whose challenge says
+// invalid_token, or whose envelope says InvalidSession or InvalidAPIKey. It reads at most 64 KiB of the body, for at most
+// two seconds, and inflates at most as much if the body is gzipped. It leaves resp.Body so that the caller still reads all
+// of it, and Close closes the original. A response with another status is left as it is.
 //
 // It is for the app's own calls, which go through the root package's Transport: their answers belong to the app, so
 // nothing of them may be lost or changed on the way. A 401 costs a look at its first 64 KiB, and no other answer
@@ -20,22 +20,19 @@ func Rejection(resp *http.Response) (rejected bool) {
 	if resp == nil || resp.StatusCode != http.StatusUnauthorized || resp.Body == nil {
 		return false
 	}
+	if invalidToken(resp.Header) {
+		return true
+	}
 	// No envelope is that long, so the body is left alone.
 	if resp.ContentLength > maxAnswerBytes {
 		return false
 	}
-	// One byte more than an envelope may have tells a long body from one that ends at the bound. It is read here and
-	// not left to the caller: whether the call is to be made once more is decided before the caller sees the answer.
-	head, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
-	rest := io.Reader(resp.Body)
-	if err != nil {
-		// The caller gets the same failure at the same place, even from a body that would not repeat it.
-		rest = failingReader{err}
-	}
+	ahead := readAhead(resp.Body)
 	// Before anything is judged: on every path from here the caller finds the body whole.
-	resp.Body = replayedBody{io.MultiReader(bytes.NewReader(head), rest), resp.Body}
+	resp.Body = ahead
+	head, whole := ahead.wait(peekTimeout)
 	// Half a verdict is none.
-	if err != nil || len(head) > maxAnswerBytes {
+	if !whole {
 		return false
 	}
 	plain, ok := inflate(head, resp.Header.Get("Content-Encoding"))
@@ -64,15 +61,3 @@ func inflate(body []byte, encoding string) ([]byte, bool) {
 	plain, err := io.ReadAll(io.LimitReader(zr, maxAnswerBytes+1))
 	return plain, err == nil && len(plain) <= maxAnswerBytes
 }
-
-// replayedBody reads what was looked at once more, then the rest. It closes the original, so that the connection goes
-// back to its pool or away as if nobody had looked.
-type replayedBody struct {
-	io.Reader
-	io.Closer
-}
-
-// failingReader gives the error that ended the first reading.
-type failingReader struct{ err error }
-
-func (f failingReader) Read([]byte) (int, error) { return 0, f.err }

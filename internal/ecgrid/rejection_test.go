@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -167,4 +169,68 @@ func TestNoMoreThanTheBoundOfABodyIsReadAhead(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Greater(t, e.n, int64(64<<10+1))
+}
+
+// stalling gives its text and then nothing until it is closed.
+type stalling struct {
+	io.Reader
+	closed chan struct{}
+}
+
+func (s *stalling) Read(p []byte) (int, error) {
+	if n, err := s.Reader.Read(p); err == nil {
+		return n, nil
+	}
+	<-s.closed
+	return 0, errors.New("closed")
+}
+
+func (s *stalling) Close() error {
+	close(s.closed)
+	return nil
+}
+
+func TestABodyThatStallsHoldsTheCallForABoundedTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := &stalling{strings.NewReader(noSession), make(chan struct{})}
+		began := time.Now()
+		resp := &http.Response{StatusCode: 401, Header: http.Header{}, Body: body, ContentLength: -1}
+		assert.False(t, ecgrid.Rejection(resp), "half a verdict is none")
+		assert.Less(t, time.Since(began), 10*time.Second)
+		got := make([]byte, len(noSession))
+		_, err := io.ReadFull(resp.Body, got)
+		require.NoError(t, err)
+		assert.Equal(t, noSession, string(got), "what has come is the caller's at once")
+		go func() { _, err = resp.Body.Read(got) }()
+		synctest.Wait()
+		require.NoError(t, resp.Body.Close())
+		synctest.Wait() // the bubble fails for a goroutine that is left
+		assert.Error(t, err)
+	})
+}
+
+func TestABodyThatIsSlowIsReadWholeByTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		long := strings.Repeat("x", 100<<10)
+		go func() {
+			for i := range 10 {
+				time.Sleep(time.Second)
+				_, _ = io.WriteString(w, long[i*10<<10:(i+1)*10<<10])
+			}
+			_ = w.Close()
+		}()
+		resp := &http.Response{StatusCode: 401, Header: http.Header{}, Body: r, ContentLength: -1}
+		assert.False(t, ecgrid.Rejection(resp))
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		assert.True(t, long == string(body))
+	})
+}
+
+func TestABodyThatPanicsFailsForTheCaller(t *testing.T) {
+	resp := &http.Response{StatusCode: 401, Header: http.Header{}, Body: panicking{"Read"}, ContentLength: -1}
+	assert.False(t, ecgrid.Rejection(resp))
+	_, err := resp.Body.Read(make([]byte, 1))
+	assert.Error(t, err)
 }

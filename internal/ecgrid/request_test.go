@@ -42,7 +42,7 @@ func TestEachCallSendsWhatItsEndpointTakes(t *testing.T) {
 	key := ecgrid.Auth{APIKey: "some-key"}
 	withBody := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/json"}}
 	asBearer := http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer some-token"}}
-	asKey := http.Header{"Accept": {"application/json"}, "X-Api-Key": {"some-key"}}
+	asKey := http.Header{"Accept": {"application/json"}, "X-API-Key": {"some-key"}}
 	for _, c := range []struct {
 		name   string
 		call   func(*ecgrid.Client) error
@@ -141,7 +141,7 @@ func TestACredentialIsCarriedByOneHeaderField(t *testing.T) {
 		name, value string
 	}{
 		{ecgrid.Auth{Bearer: "tok"}, "Authorization", "Bearer tok"},
-		{ecgrid.Auth{APIKey: "key"}, "X-Api-Key", "key"},
+		{ecgrid.Auth{APIKey: "key"}, "X-API-Key", "key"},
 		{ecgrid.Auth{}, "", ""},
 	} {
 		name, value := c.auth.Header()

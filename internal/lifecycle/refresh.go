@@ -86,7 +86,7 @@ type Dependencies struct {
 }
 
 // Upstream exchanges a token for a fresh one. Its errors wrap an [*ecgrid.Error]
-// where ECGrid said no.
+// if ECGrid said no. A grant that comes with an error holds a token to be revoked.
 type Upstream interface {
 	Refresh(ctx context.Context, token, refreshToken string) (ecgrid.Grant, error)
 }
@@ -319,6 +319,10 @@ func (f *Refresher) timeToLive(snap *session.Snapshot, a *attempt) time.Duration
 	if a.next.State == session.Ended || snap.Record.InLedger {
 		return f.limits.UntilEnd(&snap.Record)
 	}
+	// A token without an expiry may live as long as the session.
+	if a.next.Credential.ExpiresAt == 0 {
+		return f.limits.UntilEnd(&snap.Record)
+	}
 	left := record.Time(a.next.Credential.ExpiresAt).Sub(f.limits.Now())
 	return max(left, 2*f.lease()) + session.ClockSlack
 }
@@ -334,16 +338,22 @@ func (f *Refresher) ask(ctx context.Context, snap *session.Snapshot, a *attempt,
 	told.took = f.limits.Now().Sub(began)
 	if err != nil {
 		told.err = err
+		// ECGrid has issued a token that cannot be used, which is a reason to end it.
+		if grant.Token != "" {
+			f.Orphaned(snap, record.Credential{Token: grant.Token})
+		}
 		var failure *ecgrid.Error
 		return reply{refused: errors.As(err, &failure) && failure.Rejected()}
 	}
 	// It is for the attempt to end the session and revoke what came
 	// (TestAnotherUsersTokenEndsTheSessionAndIsRevoked).
-	if grant.UserID != snap.Record.UserID {
+	// An answer that names no user is about the one whose token was sent.
+	otherUser := grant.UserID != 0 && grant.UserID != snap.Record.UserID
+	if otherUser {
 		told.err = ErrOtherUser
 	}
 	return reply{
-		otherUser: grant.UserID != snap.Record.UserID,
+		otherUser: otherUser,
 		granted: record.Credential{
 			Token:        grant.Token,
 			RefreshToken: cmp.Or(grant.RefreshToken, a.credential.RefreshToken), // RFC 6749, 6: kept where none is new
