@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 	"github.com/ecgrid-contrib/ecgridsession/internal/inside"
 	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
+	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 	"github.com/ecgrid-contrib/ecgridsession/internal/request"
@@ -85,7 +85,7 @@ func New(cfg Config) (*Middleware, error) {
 	// What of a session is over is ended at ECGrid in the background.
 	orphaned := func(snap *session.Snapshot, c record.Credential) { m.revokeLater(m.events.describe(snap), c, nil) }
 	m.revoker = revoke.New(revoke.Dependencies{
-		Upstream: m.grid, End: m.end, Now: func() time.Time { return m.limits.Now() }, Timeout: cfg.AuthTimeout,
+		Upstream: m.grid, End: m.endLater, Now: func() time.Time { return m.limits.Now() }, Timeout: cfg.AuthTimeout,
 	})
 	m.refresher = lifecycle.New(lifecycle.Dependencies{
 		Ledger: ledger, Limits: m.limits, Upstream: m.grid, Orphaned: orphaned, Events: m.events,
@@ -336,6 +336,12 @@ func (m *Middleware) EndWithSession(ctx context.Context) (context.Context, conte
 // end ends a session in the ledger.
 func (m *Middleware) end(ctx context.Context, snap *session.Snapshot) (lifecycle.Ending, error) {
 	return lifecycle.End(ctx, m.ledger, m.limits, snap)
+}
+
+// endLater is end for package revoke.
+func (m *Middleware) endLater(ctx context.Context, snap *session.Snapshot) (newest record.Credential, won bool, err error) {
+	ended, err := m.end(ctx, snap)
+	return ended.Newest, ended.Won, err
 }
 
 // revokeLater hands a credential of a session, which nobody is to use any more,

@@ -1,10 +1,16 @@
+// Package cookie is how a session's record travels: the Cookie and Set-Cookie
+// headers as text, the seal around a record, and the two carriers, our own
+// cookie and a gorilla store.
+//
+// It promises that what a carrier reads was sealed by us for this cookie name
+// and this upstream, and that a cookie it sets is the last and only one of its
+// name. It does not know whether a session is still open: limits and the ledger
+// decide that, and neither is known here.
 package cookie
 
 import (
 	"errors"
 	"net/http"
-
-	"github.com/gorilla/sessions"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
@@ -12,11 +18,8 @@ import (
 // Carrier brings a session's record to the browser and back: as our own cookie,
 // or through a gorilla store.
 //
-// It is the outermost layer of a session: read is the first thing that Wrap
-// does for a request (open.go), write and delete put the header that the
-// browser sees. What a carrier has read has been sealed by us, and proves
-// nothing more: whether the session is still open is for the limits and the
-// ledger to say.
+// What it has read was sealed by us. Whether the session is still open is for
+// the limits and the ledger to say.
 type Carrier interface {
 	// Read opens what the request carries. The record is zero unless it was read.
 	Read(r *http.Request) (record.Record, Reading)
@@ -45,68 +48,3 @@ var ErrTooLarge = errors.New("ecgridsession: session too large")
 
 // ErrStore is of a store whose backend does not answer.
 var ErrStore = errors.New("the session store failed")
-
-// InBrowser is the default: from the Cookie header straight to the record.
-func InBrowser(sealed Sealed, name string, options sessions.Options) Carrier {
-	return &cookieCarrier{sealed: sealed, name: name, options: options, deletion: Deletion(name, &options)}
-}
-
-type cookieCarrier struct {
-	sealed   Sealed
-	name     string
-	options  sessions.Options
-	deletion string // the line of the deletion cookie
-}
-
-// read looks at each cookie of the name, since a sibling domain or a path can
-// put a second one beside ours in spite of "__Host-" in an old browser: the
-// first is not always the right one, as gorilla's stores and
-// http.Request.Cookie take it.
-func (c *cookieCarrier) Read(r *http.Request) (record.Record, Reading) {
-	var found [MaxSameName]string
-	values, ok := Values(found[:0], r.Header, c.name)
-	if !ok {
-		return record.Record{}, Unreadable
-	}
-	var rec record.Record
-	best := Absent
-	for _, value := range values {
-		var candidate record.Record
-		how := Unreadable
-		// Before any decoding, so that a megabyte costs what a byte does.
-		if len(c.name)+len(value) <= MaxSize {
-			candidate, how = c.sealed.Open(value)
-		}
-		switch {
-		// Garbage beside a good cookie does no harm: else anybody who can toss
-		// one could keep a user from being signed in.
-		case how == Unreadable:
-			best = max(best, Unreadable)
-		case best == Outdated || best == Current:
-			// Two that open: somebody tossed one of them at the browser, and
-			// nothing says which.
-			return record.Record{}, Unreadable
-		default:
-			rec, best = candidate, how
-		}
-	}
-	return rec, best
-}
-
-// write fails before it sets anything, so the caller can move the credential to
-// the ledger and write again.
-func (c *cookieCarrier) Write(w http.ResponseWriter, _ *http.Request, rec *record.Record, _ bool) error {
-	value := c.sealed.Seal(rec)
-	if len(c.name)+len(value) > MaxSize {
-		return ErrTooLarge
-	}
-	Set(w.Header(), c.name, Line(c.name, value, &c.options))
-	return nil
-}
-
-func (c *cookieCarrier) SealPlain(plain []byte) string { return c.sealed.SealPlain(plain) }
-
-func (c *cookieCarrier) Delete(w http.ResponseWriter, _ *http.Request) error {
-	Set(w.Header(), c.name, c.deletion)
-	return nil
-}

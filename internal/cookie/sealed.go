@@ -32,12 +32,13 @@ func NewSealed(keys [][]byte, name, upstream string) (Sealed, error) {
 	return Sealed{ring: ring, ad: ad, buffers: buffers}, nil
 }
 
+// Seal returns the cookie value that carries rec.
 func (s *Sealed) Seal(rec *record.Record) string {
 	return s.ring.SealText(rec.Append(nil), s.ad)
 }
 
-// open tells current from outdated, so that a cookie of an older key is sealed
-// anew while that key is still in the ring.
+// Open reports a value of an older key as Outdated, so that it is sealed again
+// while that key is still in the ring.
 func (s *Sealed) Open(value string) (rec record.Record, how Reading) {
 	buffer := s.buffers.Get().(*[2 * MaxSize]byte)
 	defer s.buffers.Put(buffer)

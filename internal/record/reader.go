@@ -1,6 +1,13 @@
 package record
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// ErrMalformed is the error for bytes that Append would not have written. It does not say what is wrong with them, because
+// they may hold a secret.
+var ErrMalformed = errors.New("record: malformed")
 
 // What Append writes with and what Parse reads by: a number, a length and bytes behind it, and nothing else. The
 // varints are those of encoding/binary, but read strictly.

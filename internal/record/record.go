@@ -5,14 +5,7 @@
 // one encoding, and Parse accepts no other. Nothing here is encrypted or authenticated; package seal does that.
 package record
 
-import (
-	"encoding/binary"
-	"errors"
-)
-
-// ErrMalformed is the error for bytes that Append would not have written. It does not say what is wrong with them, because
-// they may hold a secret.
-var ErrMalformed = errors.New("record: malformed")
+import "encoding/binary"
 
 // Record is a session. The zero value is one without credential, and as good as any other to Append and Parse, which judge
 // no value: times may be negative or far away. It prints, logs and marshals as a constant; a struct that holds one in an

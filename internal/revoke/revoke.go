@@ -1,4 +1,9 @@
 // Package revoke ends tokens at ECGrid, within a user's request or after it.
+//
+// It promises that what it takes over is tried a bounded number of times, that
+// neither a slow ECGrid nor a shutdown holds a user up, and that each outcome is
+// reported once. It does not know why a token is over, nor how a session ends in
+// the ledger: that is a function it is given.
 package revoke
 
 import (
@@ -11,7 +16,6 @@ import (
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/background"
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
-	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
@@ -139,8 +143,9 @@ type Revoker struct {
 // Dependencies are what a Revoker works with.
 type Dependencies struct {
 	Upstream Upstream
-	// End ends a session in the ledger.
-	End     func(context.Context, *session.Snapshot) (lifecycle.Ending, error)
+	// End ends a session in the ledger. won reports whether this call did it,
+	// and newest is then the credential to revoke.
+	End     func(context.Context, *session.Snapshot) (newest record.Credential, won bool, err error)
 	Now     func() time.Time
 	Timeout time.Duration // of a call in the background
 }
@@ -245,13 +250,13 @@ func (v *Revoker) try(job *Job) (outcome Outcome, took time.Duration, err error)
 	}
 	var ledgerErr error
 	if job.Unended != nil {
-		var ended lifecycle.Ending
-		if ended, ledgerErr = v.End(v.stopped, job.Unended); ledgerErr == nil {
+		newest, won, err := v.End(v.stopped, job.Unended)
+		if ledgerErr = err; err == nil {
 			job.Unended = nil
 		}
-		if ended.Won {
+		if won {
 			// Only now is it known what the newest credential was.
-			job.Credential = ended.Newest
+			job.Credential = newest
 		}
 	}
 	// The ledger may be down for long: what is known is revoked meanwhile.

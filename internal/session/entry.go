@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/binary"
-	"errors"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
@@ -64,10 +63,6 @@ func (e *Entry) append(dst []byte) []byte {
 	}
 	return e.Credential.Append(dst)
 }
-
-// ErrUnreadable is of an entry that was not written by us, or not under
-// its key. The session counts as ended.
-var ErrUnreadable = errors.New("ecgridsession: ledger entry cannot be read")
 
 // parseEntry is the inverse of append. It takes nothing that append would not
 // have written: what has been sealed by us and does not parse was written by

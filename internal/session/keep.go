@@ -2,13 +2,9 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
-
-// ErrChanging is of a session whose entry is not to be replaced now.
-var ErrChanging = errors.New("the session is changing")
 
 // Keep keeps the credential of a new session in the ledger, in the place of
 // nothing: an entry under the key of a new random id was put there by somebody

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ecgrid-contrib/ecgridsession/internal/base64url"
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
 )
 
@@ -49,49 +48,8 @@ func NewLedger(backend Backend, keys [][]byte, upstream string, timeout time.Dur
 	return &Ledger{backend: backend, ring: ring, salt: [16]byte(sum[:16]), timeout: timeout}, nil
 }
 
-// Keys are where the ledger keeps what concerns one session, and the
-// short reference to it. What is of the session is a one-way function of its
-// id. They are computed once for a request, and kept with the snapshot.
-type Keys struct {
-	at  [2]string // the session's entry and the user's cut-off, as Load takes them
-	ref [5]byte
-}
-
-// Ref is a short reference to the session, for logs.
-func (k *Keys) Ref() [5]byte { return k.ref }
-
-func (k *Keys) Session() string { return k.at[0] }
-func (k *Keys) User() string    { return k.at[1] }
-
-// keyLen is a letter for the kind and 16 bytes in base64url.
-const keyLen = 1 + 22
-
-// Keys hashes with the upstream's salt, so the same user of two ECGrids has
-// two cut-offs. The hash needs no secret: a session's id is 128 random bits,
-// which nobody can try out.
-func (l *Ledger) Keys(id [16]byte, userID int64) Keys {
-	var in [16 + 1 + 16]byte // one block of SHA-256
-	copy(in[:16], l.salt[:])
-	in[16] = 's'
-	// Half of the hash is the key, and the reference for logs is of the other
-	// half: neither gives the other.
-	copy(in[17:], id[:])
-	session := sha256.Sum256(in[:])
-
-	// A user's number is so small that a hash would not hide it.
-	var user [16]byte
-	copy(user[:8], l.salt[:])
-	binary.BigEndian.PutUint64(user[8:], uint64(userID))
-
-	out := make([]byte, 0, 2*keyLen)
-	out = base64url.AppendEncode(append(out, 's'), session[:16])
-	out = base64url.AppendEncode(append(out, 'u'), user[:])
-	both := string(out) // one string for both: this runs on every request
-
-	keys := Keys{at: [2]string{both[:keyLen], both[keyLen:]}}
-	copy(keys.ref[:], session[16:])
-	return keys
-}
+// Keys are those of one session and its user at this upstream.
+func (l *Ledger) Keys(id [16]byte, userID int64) Keys { return newKeys(l.salt, id, userID) }
 
 // Look returns the session's entry and the user's cut-off number in one round
 // trip. Its error is ErrLedgerUnavailable or, where a value cannot be read,

@@ -6,8 +6,18 @@ import (
 	"embed"
 	"encoding/base64"
 	"html/template"
+	"log/slog"
 	"net/http"
 )
+
+// Answers are how an app has its clients answered.
+type Answers struct {
+	// OnError, if not nil, takes the place of our own failure page.
+	OnError func(w http.ResponseWriter, r *http.Request, status int, err error)
+	Logger  *slog.Logger
+	// Home is the way out of a page, and Out that of a failure.
+	Home, Out string
+}
 
 // The pages of this package's own: sign-in, the two sign-out buttons, and
 // failures. They are one file each in pages/, with one style sheet and no
