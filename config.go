@@ -63,11 +63,11 @@ type Config struct {
 	InsecureCookie bool
 
 	// IdleTimeout ends a session after so long without a request. Default 30
-	// minutes. ASVS 5.0, 7.3.1.
+	// minutes, at least a second. ASVS 5.0, 7.3.1.
 	IdleTimeout time.Duration
 
-	// Lifetime ends a session however busy it is. Default 8 hours. ASVS 5.0,
-	// 7.3.2.
+	// Lifetime ends a session however busy it is. Default 8 hours, at least a
+	// second. ASVS 5.0, 7.3.2.
 	Lifetime time.Duration
 
 	// RefreshBefore is how long before its expiry a token is refreshed. Default
@@ -221,16 +221,22 @@ func (c Config) check() (origin.Origin, *http.CrossOriginProtection, error) {
 		fault("SameSite: must be Lax or Strict")
 	}
 	for _, limit := range []struct {
-		name  string
-		value time.Duration
+		name         string
+		value, least time.Duration
 	}{
-		{"IdleTimeout", c.IdleTimeout}, {"Lifetime", c.Lifetime}, {"RefreshBefore", c.RefreshBefore},
-		{"AuthTimeout", c.AuthTimeout}, {"LogoutTimeout", c.LogoutTimeout}, {"LedgerTimeout", c.LedgerTimeout},
+		{"IdleTimeout", c.IdleTimeout, time.Second},
+		{"Lifetime", c.Lifetime, time.Second},
+		{"RefreshBefore", c.RefreshBefore, time.Millisecond},
+		{"AuthTimeout", c.AuthTimeout, time.Millisecond},
+		{"LogoutTimeout", c.LogoutTimeout, time.Millisecond},
+		{"LedgerTimeout", c.LedgerTimeout, time.Millisecond},
 	} {
-		if limit.value < 0 {
+		switch {
+		case limit.value < 0:
 			fault("%s: must not be negative", limit.name)
-		}
-		if limit.value > maxLimit {
+		case limit.value < limit.least:
+			fault("%s: %v is less than %v: a number without a unit counts nanoseconds", limit.name, limit.value, limit.least)
+		case limit.value > maxLimit:
 			fault("%s: must not be over ten years", limit.name)
 		}
 	}

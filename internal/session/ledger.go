@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -125,7 +126,7 @@ func (l *Ledger) openCutOff(key string, value []byte) (uint64, error) {
 func (l *Ledger) load(ctx context.Context, keys ...string) ([][]byte, error) {
 	ctx, cancel := l.deadline(ctx)
 	defer cancel()
-	values, err := l.backend.Load(ctx, keys...)
+	values, err := contained{l.backend}.Load(ctx, keys...)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -139,15 +140,26 @@ func (l *Ledger) load(ctx context.Context, keys ...string) ([][]byte, error) {
 
 // swap is one compare-and-swap. It compares sealed bytes, which never repeat,
 // so a state that was there, went and came again is not taken for the same.
+//
+// A client that repeats a swap whose answer was lost finds next where it expects
+// old, and reports that it lost. So a lost swap is looked at: bytes that only
+// this call can have sealed mean that it took place.
 func (l *Ledger) swap(
 	ctx context.Context, key string, old, plain []byte, ttl time.Duration,
 ) (stored []byte, swapped bool, err error) {
 	ctx, cancel := l.deadline(ctx)
 	defer cancel()
 	next := l.ring.Seal(nil, plain, []byte(key))
-	swapped, err = l.backend.CompareAndSwap(ctx, key, old, next, ttl)
+	swapped, err = contained{l.backend}.CompareAndSwap(ctx, key, old, next, ttl)
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if !swapped {
+		present, err := l.load(ctx, key)
+		if err != nil {
+			return nil, false, err
+		}
+		swapped = bytes.Equal(present[0], next)
 	}
 	return next, swapped, nil
 }
