@@ -176,6 +176,9 @@ func (m *Middleware) LoginHandler() http.Handler {
 		web.NoStore(w)
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:
+			if m.requests.For(r).Dead() {
+				m.requests.DeleteCookie(w, r)
+			}
 			m.answers.Page(w, r, http.StatusOK, web.SignIn, web.PageData{})
 		case http.MethodPost:
 			if !m.refuseCrossOrigin(w, r) {

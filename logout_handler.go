@@ -136,7 +136,7 @@ func (m *Middleware) revokeInTime(ctx context.Context, until time.Time, c record
 // return_to could lead there.
 func (m *Middleware) LogoutHandler() http.Handler {
 	return m.logoutHandler(web.SignOut, m.Logout, func(r *http.Request) bool {
-		return web.IsClick(r) && localpath.SamePath(r.RequestURI, m.cfg.LogoutURL)
+		return web.IsClick(r) && localpath.SamePath(web.Target(r), m.cfg.LogoutURL)
 	})
 }
 
@@ -149,11 +149,7 @@ func (m *Middleware) logoutHandler(
 ) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		web.NoStore(w)
-		// Nobody reads the body. HTTP/1 would, before the answer, and wait for
-		// one that stands still. Where this is not supported it is not needed.
-		// HTTP/2 has no such wait. Nor is a MaxBytesReader of use: a body that
-		// nobody reads needs no bound.
-		_ = http.NewResponseController(w).EnableFullDuplex()
+		web.LeaveBody(w, r)
 		switch r.Method {
 		case http.MethodPost:
 			if m.refuseCrossOrigin(w, r) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -40,6 +41,8 @@ type Middleware struct {
 	requests  *request.Opener
 	refresher *lifecycle.Refresher
 	revoker   *revoke.Revoker
+
+	circle sync.Once // a mistake that Require has named in the log
 }
 
 // New checks cfg and returns a Middleware for it, or every fault of cfg at
@@ -58,7 +61,8 @@ func New(cfg Config) (*Middleware, error) {
 	}
 	var backend session.Backend = cfg.Ledger
 	timeout := cfg.LedgerTimeout
-	if l, inMemory := cfg.Ledger.(*MemoryLedger); inMemory {
+	l, inMemory := cfg.Ledger.(*MemoryLedger)
+	if inMemory {
 		backend, timeout = l.table, 0 // nothing else is known not to block
 	}
 	ledger, err := session.NewLedger(backend, cfg.Keys, upstream.String(), timeout)
@@ -94,7 +98,7 @@ func New(cfg Config) (*Middleware, error) {
 	m.requests = &request.Opener{
 		Carrier: carrier(cfg, sealed), CookieName: cfg.CookieName, Ledger: ledger, Limits: m.limits,
 		Refresher: m.refresher, Logger: cfg.Logger, Events: m.events,
-		CredentialInLedger: cfg.CredentialInLedger, Orphaned: orphaned,
+		CredentialInLedger: cfg.CredentialInLedger, Unshared: inMemory, Orphaned: orphaned,
 	}
 	return m, nil
 }
@@ -127,9 +131,14 @@ func carrier(cfg Config, sealed cookie.Sealed) cookie.Carrier {
 }
 
 // Wrap opens the session of each request and hands it, in the request's
-// context, to next. It never answers by itself and passes the ResponseWriter on
-// as it is. It sets the session's cookie anew where that is due, before next
-// runs. Handlers that the app wraps twice are wrapped once.
+// context, to next. It never answers by itself and never waits for ECGrid.
+//
+// A request that brings a cookie of ours gets a ResponseWriter of ours, which
+// sets the session's cookie again where that is due, at the moment when next
+// writes the header of the answer. It can do what the server's can and no more;
+// [http.ResponseController] and type assertions work as before. Any other
+// request keeps the server's own. Handlers that the app wraps twice are wrapped
+// once.
 func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A second look could come to another answer within one request, and
@@ -139,33 +148,48 @@ func (m *Middleware) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		opened := m.requests.Begin(w, r)
-		defer returnForm(r, opened)
-		next.ServeHTTP(w, opened)
+		s := m.requests.Begin(w, r)
+		defer handBack(r, s.Request())
+		next.ServeHTTP(s.Writer(), s.Request())
+		s.Finish()
 	})
 }
 
-// returnForm gives the caller's request the form that was parsed behind Wrap:
-// the server removes the temporary files of the one that it finds there, after
-// a panic, too, that something around Wrap recovers from. It writes nothing
-// otherwise, since others may be reading the request.
-func returnForm(caller, opened *http.Request) {
+// handBack gives the caller's request what handlers behind Wrap left in theirs.
+// The server removes the temporary files of the form that it finds there, after
+// a panic, too, that something around Wrap recovers from. A tracer around Wrap
+// names its span by the route's pattern. Nothing else is written, because others
+// may be reading the request.
+func handBack(caller, opened *http.Request) {
 	if caller.MultipartForm != opened.MultipartForm {
 		caller.MultipartForm = opened.MultipartForm
+	}
+	if caller.Pattern != opened.Pattern {
+		caller.Pattern = opened.Pattern
 	}
 }
 
 // Require lets only signed-in requests through to next, wrapping it where the
-// app has not. A browser that navigates is sent to Config.LoginURL with the
-// page it wanted as return_to; anything else is answered 401, in JSON but for a
-// browser's form, and 503 with Retry-After where the ledger cannot say whether
-// the session is open.
-// Whatever it guards is sent with Cache-Control: no-store, so that Back shows
-// nothing after sign-out.
+// app has not. A token that is due is refreshed first, whatever the method. A
+// browser that navigates is sent to Config.LoginURL with the page it wanted as
+// return_to; anything else is answered 401, in JSON but for a browser's form,
+// and 503 with Retry-After where the ledger cannot say whether the session is
+// open.
+// Whatever it guards is sent with Cache-Control: no-store, whatever next sets,
+// so that Back shows nothing after sign-out.
+//
+// The sign-in page must not be behind it: a request for Config.LoginURL that is
+// not signed in is answered 401, and the log names the mistake.
 func (m *Middleware) Require(next http.Handler) http.Handler {
 	return m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := m.requests.In(r.Context())
 		web.NoStore(w)
-		_, err := m.requests.In(r.Context()).Open()
+		s.KeepPrivate()
+		// An image needs no token, and signing out never waits for one.
+		if !web.IsSubresource(r) && !localpath.SamePath(web.Target(r), m.cfg.LogoutURL) {
+			s.Freshen(r.Context(), m.limits.NowMillis())
+		}
+		_, err := s.Open()
 		switch {
 		case err == nil:
 			next.ServeHTTP(w, r)
@@ -174,7 +198,17 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 		case errors.Is(err, ErrLedgerUnavailable):
 			web.RetryLater(w)
 			m.fail(w, r, http.StatusServiceUnavailable, err)
+		// It would be sent here again and again.
+		case localpath.SamePath(web.Target(r), m.cfg.LoginURL):
+			m.circle.Do(func() {
+				m.cfg.Logger.ErrorContext(r.Context(), "ecgridsession: a request for Config.LoginURL came to Require, so nobody can sign in. "+
+					"Mount LoginHandler there, outside of Require", "LoginURL", m.cfg.LoginURL)
+			})
+			m.fail(w, r, http.StatusUnauthorized, err)
 		case web.IsNavigation(r):
+			if s.Dead() {
+				m.requests.DeleteCookie(w, r)
+			}
 			http.Redirect(w, r, m.loginURLFor(r), http.StatusSeeOther)
 		default:
 			m.fail(w, r, http.StatusUnauthorized, err)
@@ -213,7 +247,7 @@ func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
 	}
 	s := m.requests.In(ctx)
 	if s == nil {
-		return Credential{}, ErrNoSession
+		return Credential{}, m.requests.Why(ctx)
 	}
 	// By the time of now, not of the request: a long one outlives its token.
 	s.Freshen(ctx, m.limits.NowMillis())
@@ -262,7 +296,7 @@ func (m *Middleware) fail(w http.ResponseWriter, r *http.Request, status int, er
 // methodNotAllowed answers 405 and takes back the cookie that Wrap may have set:
 // a refused request changes nothing.
 func (m *Middleware) methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
-	cookie.TakeBack(w.Header(), m.cfg.CookieName)
+	m.requests.Refuse(w, r)
 	w.Header().Set("Allow", allow)
 	m.fail(w, r, http.StatusMethodNotAllowed, errMethodNotAllowed)
 }
@@ -280,7 +314,7 @@ func (m *Middleware) refuseCrossOrigin(w http.ResponseWriter, r *http.Request) (
 	if m.gate.Check(r) == nil {
 		return false
 	}
-	cookie.TakeBack(w.Header(), m.cfg.CookieName)
+	m.requests.Refuse(w, r)
 	m.fail(w, r, http.StatusForbidden, ErrCrossOrigin)
 	return true
 }
@@ -318,7 +352,7 @@ func (m *Middleware) EndWithSession(ctx context.Context) (context.Context, conte
 	s := m.requests.In(ctx)
 	// The cancel of a context that is done already has nothing left to do.
 	if s == nil {
-		cancel(ErrNoSession)
+		cancel(m.requests.Why(ctx))
 		return ctx, func() {}
 	}
 	snap, err := s.Open()
@@ -355,8 +389,8 @@ func (m *Middleware) revokeLater(whose Session, c record.Credential, unended *se
 // The check is made here and once more at sign-in: what comes back has been in
 // the browser's hands.
 func (m *Middleware) loginURLFor(r *http.Request) string {
-	// RequestURI, not URL: what http.StripPrefix took off is needed again.
-	if !m.validReturn(r.RequestURI) || r.RequestURI == m.cfg.AfterLogin {
+	target := web.Target(r)
+	if !m.validReturn(target) || target == m.cfg.AfterLogin {
 		return m.cfg.LoginURL
 	}
 	login, err := url.Parse(m.cfg.LoginURL)
@@ -365,7 +399,7 @@ func (m *Middleware) loginURLFor(r *http.Request) string {
 	}
 	query := login.Query()
 	// Encoded with whatever the URL of the app's own sign-in page has already.
-	query.Set("return_to", r.RequestURI)
+	query.Set("return_to", target)
 	login.RawQuery = query.Encode()
 	return login.String()
 }

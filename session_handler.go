@@ -26,10 +26,7 @@ func (m *Middleware) SessionHandler() http.Handler {
 			return
 		}
 		s := m.requests.For(r)
-		// Wrap has prolonged the session before it could know who is asked.
-		// This is before the status is written, while the header can still be
-		// changed.
-		m.requests.UndoReissue(w, r, s)
+		s.Asked()
 		// For clients that keep the answer in spite of no-store: it is one
 		// user's.
 		if !cookie.Varies(w.Header(), "Cookie") {

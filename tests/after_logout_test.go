@@ -206,7 +206,7 @@ func TestStartingAgainWithTheSameTokenDoesNotRevokeIt(t *testing.T) {
 	assert.Equal(t, http.StatusOK, b.get("/inbox").StatusCode)
 }
 
-func TestAnEndedSessionsCookieIsDeletedWhereItCannotHitANewerOne(t *testing.T) {
+func TestAnEndedSessionsCookieIsDeletedOnTheWayToSignInAlone(t *testing.T) {
 	eachWay(t, func(t *testing.T, s *site, b *browser) {
 		stale := b.withCookie(s)
 		b.post("/logout", nil)
@@ -215,24 +215,27 @@ func TestAnEndedSessionsCookieIsDeletedWhereItCannotHitANewerOne(t *testing.T) {
 			deleted bool
 		}{
 			"a poller, whose answer may come after the next sign-in": {fetchCall, false},
-			"an image":             {[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, false},
-			"a frame":              {[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, false},
-			"a service worker":     {[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Dest", "serviceworker"}, false},
-			"a navigation":         {click, true},
-			"no Fetch Metadata":    {nil, true},
-			"a link on other site": {crossSite, true},
+			"an image":                            {[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, false},
+			"a frame":                             {[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, true},
+			"a service worker":                    {[]string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Dest", "serviceworker"}, false},
+			"a navigation":                        {click, true},
+			"no Fetch Metadata":                   {nil, false},
+			"a client from before Fetch Metadata": {[]string{"Accept", "text/html"}, true},
+			"a link on other site":                {crossSite, true},
 		} {
 			t.Run(name, func(t *testing.T) {
 				copied := stale.withCookie(s)
-				for _, path := range []string{"/", "/private", "/session"} {
-					got := copied.withCookie(s).get(path, c.header...)
-					if c.deleted {
-						requireDeletion(t, got)
-						assert.Equal(t, []string{"Cookie"}, got.Header["Vary"])
-						continue
-					}
-					assert.NotContains(t, got.Header, "Set-Cookie", path)
+				for _, path := range []string{"/", "/session"} {
+					assert.NotContains(t, copied.withCookie(s).get(path, c.header...).Header, "Set-Cookie", path)
 				}
+				got := copied.withCookie(s).get("/private", c.header...)
+				if c.deleted {
+					requireDeletion(t, got)
+					assert.Equal(t, []string{"Cookie"}, got.Header["Vary"])
+				} else {
+					assert.NotContains(t, got.Header, "Set-Cookie")
+				}
+				requireDeletion(t, copied.withCookie(s).get("/login", c.header...))
 			})
 		}
 	})

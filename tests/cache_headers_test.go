@@ -59,18 +59,17 @@ func TestNoCacheKeepsAnAnswerThatSetsTheCookie(t *testing.T) {
 		setsCookie(t, fresh.post("/login", url.Values{"login": {demo.Login}, "password": {demo.Password}}).Header, "sign-in")
 		setsCookie(t, fresh.post("/login", url.Values{"api_key": {demo.APIKey}}).Header, "sign-in over a session")
 		setsCookie(t, fresh.post("/logout", nil).Header, "sign-out")
-		setsCookie(t, s.browser().get("/", "Cookie", "__Host-ecgrid=garbage").Header, "deletion of an unreadable cookie")
+		setsCookie(t, s.browser().get("/private", append(click[:len(click):len(click)], "Cookie", "__Host-ecgrid=garbage")...).Header, "deletion of an unreadable cookie")
 
 		copied := b.withCookie(s)
 		b.post("/logout", nil)
-		setsCookie(t, copied.get("/", click...).Header, "deletion of an ended session's cookie")
+		setsCookie(t, copied.get("/private", click...).Header, "deletion of an ended session's cookie")
 	})
 }
 
 func TestNoCacheKeepsAnAnswerThatSetsTheCookieAnew(t *testing.T) {
 	eachDue(t, func(t *testing.T, s *site, b *browser) {
 		s.mux.HandleFunc("/varies", func(w http.ResponseWriter, _ *http.Request) {
-			assert.Contains(t, w.Header()["Vary"], "Cookie", "the handler sees it, and adds")
 			w.Header().Add("Vary", "Accept-Encoding")
 		})
 		copied := b.withCookie(s)
@@ -83,7 +82,7 @@ func TestNoCacheKeepsAnAnswerThatSetsTheCookieAnew(t *testing.T) {
 
 func TestASubresourceSetsNoCookie(t *testing.T) {
 	dests := []string{
-		"audio", "audioworklet", "embed", "fencedframe", "font", "frame", "iframe", "image", "json", "manifest", "object", "paintworklet",
+		"audio", "audioworklet", "embed", "fencedframe", "font", "image", "json", "manifest", "object", "paintworklet",
 		"report", "script", "serviceworker", "sharedworker", "speculationrules", "style", "track", "video", "webidentity", "worker", "xslt",
 		"something-new",
 	}

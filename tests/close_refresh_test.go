@@ -45,7 +45,7 @@ func TestCloseWaitsForARefreshUnderWay(t *testing.T) {
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: 3 * time.Second})
 		ctx, hangUp := context.WithCancel(t.Context())
 		var asked sync.WaitGroup
-		asked.Go(func() { v.copy().sendUntil(ctx, r, http.MethodGet, "/") })
+		asked.Go(func() { v.copy().sendUntil(ctx, r, http.MethodGet, "/private") })
 		synctest.Wait()
 		hangUp() // the server has shut down: nobody waits for it but Close
 		asked.Wait()
@@ -61,7 +61,7 @@ func TestCloseReportsTheRefreshesThatAreLeft(t *testing.T) {
 	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Hang: true})
-		go v.copy().get(r, "/")
+		go v.copy().get(r, "/private")
 		synctest.Wait()
 		took, err := r.closed(time.Second)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -110,7 +110,7 @@ func TestCloseTriesAnUnpublishedTokenOnceMoreAtOnce(t *testing.T) {
 				old := v.copy()
 				time.Sleep(untilUrgent)
 				c.ledger.refuseAll()
-				v.get(r, "/")
+				v.get(r, "/private")
 				require.Equal(t, 1, c.refreshes())
 				if back {
 					c.ledger.recover()
@@ -137,7 +137,7 @@ func TestCloseTriesATokenThatCameWhileItWaited(t *testing.T) {
 		old := v.copy()
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: time.Second})
-		go v.get(r, "/")
+		go v.get(r, "/private")
 		synctest.Wait()
 		time.AfterFunc(500*time.Millisecond, func() { c.ledger.failNthSwap(1, false) })
 		_, err := r.closed(time.Minute)
@@ -164,7 +164,7 @@ func TestManyMayCloseAtOnce(t *testing.T) {
 		v := r.signIn(demo)
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Delay: 3 * time.Second})
-		go v.get(r, "/")
+		go v.get(r, "/private")
 		synctest.Wait()
 		atOnce(20, func(i int) {
 			took, err := r.closed(time.Duration(i+1) * 250 * time.Millisecond)

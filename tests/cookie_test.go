@@ -17,13 +17,18 @@ import (
 // visit hands a request straight to the site, past any client that would tidy
 // its Cookie lines up.
 func (s *site) visit(header []string, cookieLines ...string) *httptest.ResponseRecorder {
+	return visitTo(s.m.Wrap(s.mux), header, cookieLines...)
+}
+
+// visitTo is visit to a handler.
+func visitTo(h http.Handler, header []string, cookieLines ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "https://app.example/", nil)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	r.Header["Cookie"] = cookieLines
 	w := httptest.NewRecorder()
-	s.m.Wrap(s.mux).ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	return w
 }
 
@@ -67,12 +72,15 @@ func (s *site) known(cookieLines ...string) bool {
 }
 
 // refuses holds the site to "anonymous": no session, no panic, and one deletion
-// cookie for a navigation.
+// cookie on the way to sign-in. A public page leaves the cookie alone.
 func (s *site) refuses(cookieLines ...string) {
 	s.t.Helper()
 	w := s.visit(click, cookieLines...)
 	require.Equal(s.t, http.StatusOK, w.Code)
 	require.Equal(s.t, "anonymous", w.Body.String())
+	require.Empty(s.t, w.Header()["Set-Cookie"])
+	w = visitTo(s.m.Require(http.NotFoundHandler()), click, cookieLines...)
+	require.Equal(s.t, http.StatusSeeOther, w.Code)
 	require.Equal(s.t, []string{deletion}, w.Header()["Set-Cookie"])
 }
 
@@ -152,8 +160,9 @@ func TestABadCookieIsForgottenAndTheUserSignsInAgain(t *testing.T) {
 			"empty":   "",
 			"padded":  good + "=",
 		} {
-			got := bare.get("/", append(click[:len(click):len(click)], "Cookie", sent(value))...)
-			assert.Equal(t, "anonymous", got.body, name)
+			header := append(click[:len(click):len(click)], "Cookie", sent(value))
+			assert.Equal(t, "anonymous", bare.get("/", header...).body, name)
+			got := bare.get("/private", header...)
 			assert.Equal(t, []string{deletion}, got.sessionCookies(), name)
 			assert.Equal(t, "no-store", got.Header.Get("Cache-Control"), name)
 		}

@@ -57,7 +57,7 @@ func TestAnOverlongCookieIsAnonymousOverTheWire(t *testing.T) {
 		bare := b.bare()
 		got := bare.get("/", "Cookie", sent(good+strings.Repeat("A", 8<<10)))
 		assert.Equal(t, "anonymous", got.body)
-		assert.Equal(t, []string{deletion}, got.sessionCookies())
+		assert.Empty(t, got.sessionCookies())
 		assert.Equal(t, "user demo", b.get("/").body)
 	})
 }
@@ -74,7 +74,7 @@ func TestMoreCookiesThanNetHTTPTakesAreAnonymousAndNotAnError(t *testing.T) {
 			got := bare.get("/", "Cookie", line)
 			assert.Equal(t, http.StatusOK, got.StatusCode)
 			assert.Equal(t, "anonymous", got.body)
-			assert.Equal(t, []string{deletion}, got.sessionCookies())
+			assert.Empty(t, got.sessionCookies())
 		}
 		got := bare.get("/", "Cookie", strings.Repeat("a=b; ", 2999)+good)
 		assert.Equal(t, "user demo", got.body, "3,000 are not too many")

@@ -97,7 +97,7 @@ func TestWhatECGridSaysIsNeverShownNorLogged(t *testing.T) {
 				b := s.browser().signIn()
 				body(status, saying(false, message), "Retry-After", "canary", "X-Canary", "canary")(g)
 				clock.advance(untilDue)
-				show(b.get("/")) // asks for a fresh token
+				show(b.get("/private")) // asks for a fresh token
 				require.Len(t, s.events.of(ecgridsession.RefreshFailed), 1)
 				for _, accept := range []string{"text/html", "application/json"} {
 					show(s.browser().post("/login", url.Values{"login": {"x"}, "password": {"y"}}, "Accept", accept))

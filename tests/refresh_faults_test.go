@@ -19,7 +19,7 @@ func TestAnAnswerThatNeverArrivedSignsNobodyOut(t *testing.T) {
 	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		stale := v.copy()
 		time.Sleep(untilDue)
-		v.copy().get(r, "/") // the answer with the new cookie is lost
+		v.copy().get(r, "/private") // the answer with the new cookie is lost
 		require.Equal(t, 1, c.refreshes())
 
 		got := stale.get(r, "/call")
@@ -54,8 +54,8 @@ func TestARefusedRefreshEndsTheSessionOnce(t *testing.T) {
 		time.Sleep(untilDue)
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Status: http.StatusUnauthorized, Delay: time.Second})
 		atOnce(100, func(int) {
-			got := v.copy().get(r, "/")
-			assert.Equal(t, "anonymous", got.body)
+			got := v.copy().get(r, "/private", click...)
+			assert.Equal(t, http.StatusSeeOther, got.StatusCode)
 			assert.Equal(t, []string{deletion}, got.sessionCookies())
 		})
 		assert.Equal(t, 1, c.refreshes())
@@ -174,7 +174,7 @@ func TestAnOutageWhileTheTokenExpiresSignsNobodyOut(t *testing.T) {
 func TestATokenThatExpiredInSleepIsGivenOneRefresh(t *testing.T) {
 	signedInBothPlaces(t, func(t *testing.T, c *cluster, r *replica, v *visitor) {
 		time.Sleep(20 * time.Minute)
-		assert.Equal(t, "anonymous", v.get(r, "/").body, "ECGrid refreshes no expired token")
+		assert.Equal(t, http.StatusUnauthorized, v.get(r, "/private").StatusCode, "ECGrid refreshes no expired token")
 		assert.Equal(t, 1, c.refreshes())
 		assert.Len(t, r.events.of(ecgridsession.SessionEnded), 1)
 	})
@@ -201,7 +201,7 @@ func TestAnAbsurdAnswerToARefreshIsRefused(t *testing.T) {
 				before := v.token(r)
 				time.Sleep(untilDue)
 				c.api.Inject(ecgridtest.Fault{Path: refreshCall, Times: 1, Body: body})
-				v.get(r, "/")
+				v.get(r, "/private")
 				require.Equal(t, 1, c.refreshes())
 				assert.True(t, before == v.token(r), "the token so far goes on")
 				assert.Len(t, r.events.of(ecgridsession.RefreshFailed), 1)
@@ -218,7 +218,7 @@ func TestAnAnswerThatRepeatsTheTokenIsRefused(t *testing.T) {
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Times: 1, Body: fmt.Sprintf(
 			`{"success":true,"data":{"token":%q,"expiresAt":%q,"userId":4711},"errorCode":null,"message":null}`,
 			before, time.Now().Add(time.Hour).Format(time.RFC3339))})
-		v.get(r, "/")
+		v.get(r, "/private")
 		assert.Len(t, r.events.of(ecgridsession.RefreshFailed), 1)
 		time.Sleep(2 * time.Second) // past the backoff
 		assert.False(t, before == v.token(r))
@@ -253,7 +253,7 @@ func TestAnotherUsersTokenEndsTheSessionAndIsRevoked(t *testing.T) {
 		c.api.Inject(ecgridtest.Fault{Path: refreshCall, Body: fmt.Sprintf(
 			`{"success":true,"data":{"token":%q,"expiresAt":%q,"userId":4712},"errorCode":null,"message":null}`,
 			theirs.Token, time.Now().Add(time.Hour).Format(time.RFC3339))})
-		assert.Equal(t, "anonymous", v.get(r, "/").body)
+		assert.Equal(t, http.StatusUnauthorized, v.get(r, "/private").StatusCode)
 		synctest.Wait()
 		ended := r.events.of(ecgridsession.SessionEnded)
 		require.Len(t, ended, 1)

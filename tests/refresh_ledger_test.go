@@ -38,7 +38,7 @@ func TestATokenThatWillLastWaitsForTheLedger(t *testing.T) {
 		assert.Equal(t, http.StatusOK, v.get(r, "/call").StatusCode, "the token so far goes on")
 		assert.Zero(t, c.refreshes())
 		c.ledger.recover()
-		v.get(r, "/")
+		v.get(r, "/private")
 		assert.Equal(t, 1, c.refreshes())
 	})
 }

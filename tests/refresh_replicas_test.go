@@ -183,7 +183,7 @@ func TestAHolderThatWakesWithATokenRevokesIt(t *testing.T) {
 		synctest.Wait()
 		require.True(t, asleep.asked.Load())
 		require.Equal(t, 1, c.api.LiveTokens(demo.ID))
-		require.Equal(t, "anonymous", v.copy().get(other, "/").body)
+		require.Equal(t, http.StatusUnauthorized, v.copy().get(other, "/private").StatusCode)
 		assert.Len(t, other.events.of(ecgridsession.SessionEnded), 1)
 
 		close(asleep.deliver)
@@ -222,7 +222,7 @@ func TestAReplicaWhoseClockIsBehindUsesTheNewToken(t *testing.T) {
 		v := r.signIn(demo)
 		old := v.copy()
 		time.Sleep(untilDue)
-		v.get(r, "/")
+		v.get(r, "/private")
 		require.Equal(t, 1, c.refreshes())
 		assert.Equal(t, http.StatusOK, old.get(behind, "/call").StatusCode)
 		assert.Equal(t, http.StatusOK, old.post(behind, "/call").StatusCode)

@@ -22,18 +22,17 @@ func TestWhateverECGridDoesARefreshSignsNobodyOutWithoutItsWord(t *testing.T) {
 			clock.advance(untilDue)
 
 			began := time.Now()
-			got := b.get("/")
+			got := b.get("/private")
 			assert.Less(t, time.Since(began), bounded)
-			assert.Equal(t, http.StatusOK, got.StatusCode)
 			assert.Zero(t, g.stray.Load(), "nobody else sees the token")
 			assert.Empty(t, s.events.of(ecgridsession.SessionRefreshed))
 			assert.Equal(t, 1, s.grid.LiveTokens(demo.ID))
 			if fault.logout == alreadyInvalid { // ECGrid's own word that the token is dead
-				assert.Equal(t, "anonymous", got.body)
+				assert.Equal(t, http.StatusUnauthorized, got.StatusCode)
 				assert.Len(t, s.events.of(ecgridsession.SessionEnded), 1)
 				return
 			}
-			assert.Equal(t, "user demo", got.body, "the token so far goes on")
+			assert.Equal(t, "private", got.body, "the token so far goes on")
 			failed := s.events.of(ecgridsession.RefreshFailed)
 			require.Len(t, failed, 1)
 			assert.Error(t, failed[0].Err)

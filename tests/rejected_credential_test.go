@@ -64,8 +64,8 @@ func TestARefusalByECGridEndsTheSession(t *testing.T) {
 		ended := s.events.of(ecgridsession.SessionEnded)
 		require.Len(t, ended, 1)
 		assert.Equal(t, demo.ID, ended[0].Session.UserID)
-		// The next navigation deletes what the browser has.
-		assert.Equal(t, []string{deletion}, tab.get("/", click...).sessionCookies())
+		// The way to sign-in deletes what the browser has.
+		assert.Equal(t, []string{deletion}, tab.get("/private", click...).sessionCookies())
 	})
 }
 

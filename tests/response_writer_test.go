@@ -25,7 +25,22 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
-func TestTheHandlerGetsTheResponseWriterItself(t *testing.T) {
+func TestARequestWithoutOurCookieKeepsTheServersResponseWriter(t *testing.T) {
+	s := newSite(t)
+	w := httptest.NewRecorder()
+	calls := 0
+	next := http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
+		calls++
+		assert.Same(t, w, got)
+	})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	s.m.Wrap(next).ServeHTTP(w, r)
+	r.Header.Set("Cookie", "theme=dark; other__Host-ecgrid=x")
+	s.m.Wrap(s.m.Wrap(next)).ServeHTTP(w, r)
+	assert.Equal(t, 2, calls)
+}
+
+func TestARequestWithOurCookieGetsOneResponseWriterOfOursAroundTheServers(t *testing.T) {
 	s := newSite(t)
 	b := s.browser()
 	ecgridtest.SignIn(t, s.m, b.http, s.app.URL, s.grid.Issue(demo.ID))
@@ -33,7 +48,7 @@ func TestTheHandlerGetsTheResponseWriterItself(t *testing.T) {
 	calls := 0
 	next := http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
 		calls++
-		assert.Same(t, w, got)
+		assert.Same(t, w, got.(interface{ Unwrap() http.ResponseWriter }).Unwrap())
 	})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	r.AddCookie(b.cookie())

@@ -91,7 +91,7 @@ func (ts *talkative) tellAll(t *testing.T, form url.Values) {
 			}
 			ts.take(ts.browser().try(t.Context(), http.MethodPost, "/login", strings.NewReader(form.Encode()), "Content-Type", "application/x-www-form-urlencoded"))
 			refreshes := len(ts.grid.Calls(refreshCall))
-			whileDue(func() { ts.take(b.get("/"), nil) })
+			whileDue(func() { ts.take(b.get("/private"), nil) })
 			require.Equal(t, byKey, len(ts.grid.Calls(refreshCall)) == refreshes, "a token is refreshed")
 			ts.take(b.get("/call"), nil)
 			ts.take(b.post("/logout", nil), nil)
@@ -112,7 +112,7 @@ func (ts *talkative) tellAll(t *testing.T, form url.Values) {
 	// And all goes well.
 	signIn()
 	refreshed := len(ts.events.of(ecgridsession.SessionRefreshed))
-	whileDue(func() { ts.take(b.get("/"), nil) })
+	whileDue(func() { ts.take(b.get("/private"), nil) })
 	require.Equal(t, byKey, len(ts.events.of(ecgridsession.SessionRefreshed)) == refreshed, "a token is refreshed")
 	ts.take(b.get("/know"), nil)
 	ts.take(b.post("/everywhere", nil), nil)

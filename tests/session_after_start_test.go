@@ -16,7 +16,6 @@ func TestAskingForTheSessionKeepsTheCookieOfASignInWithinTheSameRequest(t *testi
 	bothKinds(t, func(t *testing.T, s *site, cookie string) {
 		setNow(s.m, func() time.Time { return time.Now().Add(10 * time.Minute) }) // so that Wrap sets it anew
 		callback := s.m.Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			require.Len(t, w.Header()["Set-Cookie"], 1, "the session before is still open")
 			_, err := s.m.Login(w, r, demo.Login, demo.Password)
 			require.NoError(t, err)
 			s.m.SessionHandler().ServeHTTP(w, r)

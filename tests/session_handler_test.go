@@ -90,7 +90,7 @@ func TestAnyOtherRequestProlongsTheSession(t *testing.T) {
 func TestAPartOfAPageNeverCarriesTheCookie(t *testing.T) {
 	eachWay(t, func(t *testing.T, s *site, b *browser) {
 		s.overdue(b)
-		for _, dest := range []string{"image", "style", "script", "font", "iframe", "worker", "serviceworker", "a-part-of-tomorrow"} {
+		for _, dest := range []string{"image", "style", "script", "font", "worker", "serviceworker", "a-part-of-tomorrow"} {
 			got := b.get("/", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Dest", dest)
 			assert.Equal(t, "user demo", got.body)
 			assert.NotContains(t, got.Header, "Set-Cookie", "a shared cache may keep %s", dest)

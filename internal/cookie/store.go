@@ -96,7 +96,7 @@ func (c *storeCarrier) Write(w http.ResponseWriter, r *http.Request, rec *record
 	if err := c.store.Save(r, aside, session); err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
-	line := lastLine(http.Header(aside), c.name)
+	line := LastLine(http.Header(aside), c.name)
 	pair, _, _ := strings.Cut(line, ";")
 	switch {
 	case line == "":

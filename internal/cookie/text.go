@@ -123,12 +123,38 @@ func Without(lines []string, name string) []string {
 func Set(header http.Header, name, line string) {
 	TakeBack(header, name)
 	header.Add("Set-Cookie", line)
-	// Set and not added: a second directive beside the app's "public" would be
-	// read by some caches and not by others.
-	header.Set("Cache-Control", "no-store")
+	NoStore(header)
 	if !Varies(header, "Cookie") {
 		header.Add("Vary", "Cookie")
 	}
+}
+
+// NoStore keeps every cache from storing the answer (ASVS 5.0, 14.3.2). It puts
+// no-store over the fields that speak to one cache alone, which obeys them
+// rather than Cache-Control (RFC 9213, 2.1).
+func NoStore(header http.Header) {
+	for field := range header {
+		switch {
+		// nginx obeys it rather than Cache-Control. 0 is its no-store.
+		case strings.EqualFold(field, "X-Accel-Expires"):
+			header[field] = []string{"0"}
+		case hasSuffixFold(field, "-Cache-Control"),
+			strings.EqualFold(field, "Surrogate-Control"), strings.EqualFold(field, "Edge-Control"):
+			header[field] = []string{"no-store"}
+		// An old cache knows nothing else. Cache-Control goes as well, for
+		// whoever fills the map directly may spell it otherwise.
+		case strings.EqualFold(field, "Expires"), strings.EqualFold(field, "Cache-Control"):
+			delete(header, field)
+		}
+	}
+	// Not beside the app's directive: some caches would read its "public" and
+	// others would not.
+	header["Cache-Control"] = []string{"no-store"}
+}
+
+// hasSuffixFold is strings.HasSuffix without regard to case.
+func hasSuffixFold(s, suffix string) bool {
+	return len(s) >= len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
 }
 
 // TakeBack removes what was set under name so far. Cookies of the app,
@@ -149,10 +175,10 @@ func TakeBack(header http.Header, name string) {
 	header["Set-Cookie"] = kept
 }
 
-// lastLine is the line that a browser would end up with under name, or
+// LastLine is the line that a browser would end up with under name, or
 // "". Of several lines of one name the last counts (RFC 6265, 5.3: a cookie
 // replaces an earlier one of its name, domain and path).
-func lastLine(header http.Header, name string) string {
+func LastLine(header http.Header, name string) string {
 	for _, line := range slices.Backward(header["Set-Cookie"]) {
 		if strings.HasPrefix(line, name+"=") {
 			return line

@@ -22,11 +22,3 @@ func (o *Opener) write(w http.ResponseWriter, r *http.Request, rec *record.Recor
 	}
 	return err
 }
-
-// deleteCookie sets the deletion cookie. A store that keeps its row is told of
-// in the log: the ledger has the last word, so the row opens nothing.
-func (o *Opener) DeleteCookie(w http.ResponseWriter, r *http.Request) {
-	if err := o.Carrier.Delete(w, r); err != nil {
-		o.Logger.WarnContext(r.Context(), "ecgridsession: the session store kept its row", "error", err)
-	}
-}

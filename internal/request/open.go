@@ -2,43 +2,61 @@ package request
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
+	"github.com/ecgrid-contrib/ecgridsession/internal/web"
 )
 
-// The way of a request through Wrap: open finds out where its session stands
-// and changes nothing; freshen (due by the token's expiry) and settleCookie act
-// on it. What open asks, it asks from the cheapest to the dearest, and stops at
-// the first no: is there a cookie, do we open it, is it within its limits, and
-// only then the ledger.
+// What open asks, it asks from the cheapest to the dearest, and stops at the
+// first no: is there a cookie, do we open it, is it within its limits, and only
+// then the ledger.
 
-// maxStartAhead is how far in the future a session may have started: replicas'
-// clocks differ a little. One that begins later would stay open for longer than
+// maxStartAhead is how far in the future a session may have started, because
+// replicas' clocks differ. One that begins later would stay open for longer than
 // Lifetime.
-const maxStartAhead = time.Minute
+const maxStartAhead = session.ClockSlack
 
-// Begin opens the session of r, sets its cookie anew where that is due,
-// and returns r with the session in its context. The order: what has outlived
-// its limit is ended before the cookie is settled, which then deletes it; and a
-// token is refreshed before, so that the cookie that is set has the new one.
-func (o *Opener) Begin(w http.ResponseWriter, r *http.Request) *http.Request {
+// Begin opens the session of a request for the handlers behind Wrap. They get
+// what [Session.Writer] and [Session.Request] return, and Finish is called when
+// they have returned.
+//
+// It never waits for ECGrid. A token that is due is refreshed by whoever needs
+// it, so that signing out and images never wait. What has outlived its limit is
+// ended here, since no handler will ask about it.
+func (o *Opener) Begin(w http.ResponseWriter, r *http.Request) *Session {
 	s := o.open(r)
-	switch {
-	case s.standing == standingOver:
+	if s.standing == standingOver {
 		o.endOutlived(s)
-	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		// Other methods refresh when the token is asked for, so that signing
-		// out never waits for it.
-		s.Freshen(r.Context(), s.now)
 	}
-	o.settleCookie(w, r, s)
+	s.w = w
+	if s.answer != nil {
+		s.answer.subresource = web.IsSubresource(r)
+		s.answer.writer.under, s.answer.writer.settler = w, s
+		s.w = s.answer.writer.claim()
+	}
 	// Into the allocation that the session is in already.
 	*s.request = *r.WithContext(s)
-	return s.request
+	return s
+}
+
+// Writer is what the handlers write to: the server's own ResponseWriter where
+// the request has no cookie of ours.
+func (s *Session) Writer() http.ResponseWriter { return s.w }
+
+// Request is the request with the session in its context.
+func (s *Session) Request() *http.Request { return s.request }
+
+// Finish settles an answer that the handlers have not written. It is not called
+// after a panic: nobody knows what the answer is then.
+func (s *Session) Finish() {
+	if s.answer != nil {
+		s.answer.writer.finish()
+	}
 }
 
 // open finds out where the request's session stands: cookie, then limits, then
@@ -80,6 +98,37 @@ func (o *Opener) unread(ctx context.Context, how cookie.Reading) *Session {
 	return s
 }
 
+// newAnonymous is for a request whose cookie was not read: nothing is
+// carried. For every image and script before sign-in it is all that is paid.
+func newAnonymous(ctx context.Context, o *Opener, how cookie.Reading) *Session {
+	made := new(struct {
+		session Session
+		request http.Request
+	})
+	s := &made.session
+	s.Context, s.o, s.request, s.reading = ctx, o, &made.request, how
+	if how != cookie.Absent {
+		s.answer = new(answer)
+	}
+	return s
+}
+
+// newSession is one allocation, too. What holds a cookie is behind a
+// pointer all the same: fmt prints the fields of a context that is in a field
+// itself, as in %s of an *http.Request, but follows no further pointer.
+func newSession(ctx context.Context, o *Opener, rec record.Record, how cookie.Reading) *Session {
+	made := new(struct {
+		session Session
+		request http.Request
+		answer  answer
+		carried session.Snapshot
+	})
+	s := &made.session
+	s.Context, s.o, s.request, s.answer, s.carried = ctx, o, &made.request, &made.answer, &made.carried
+	s.carried.Record, s.reading = rec, how
+	return s
+}
+
 // withinLimits judges the times in a record. They are enforced here, by the
 // app's clock and Config of today, and not by a Max-Age of the cookie, which a
 // copy of it does not heed: a shorter limit counts for sessions that have begun
@@ -109,10 +158,17 @@ func (o *Opener) askLedger(s *Session) {
 	switch {
 	case s.carried.HasEnded(&found, cutOff, err):
 		s.standing = standingEnded
-		if err != nil {
+		switch {
+		case err != nil:
 			o.Events.SessionEnded(s, s.carried, 0, err)
+		case found.State == session.None && o.Unshared:
+			o.warned.Do(func() {
+				o.Logger.WarnContext(s, "ecgridsession: the ledger does not have a credential that belongs there, and the user is signed out. "+
+					"Does the app run as more than one process, or was it restarted? A MemoryLedger is right for one process and forgets with it")
+			})
 		}
 	case err != nil:
+		s.answer.unasked = true
 		o.Events.LedgerUnavailable(s, s.carried, err)
 		if rec.InLedger {
 			s.standing = standingUnknown
@@ -166,3 +222,23 @@ func (o *Opener) Give(ctx context.Context, given any) context.Context {
 
 // Given is what ctx got from Give; nil or another thing where it got nothing.
 func (o *Opener) Given(ctx context.Context) any { return ctx.Value(contextKey{o}) }
+
+// The mistakes behind a context without a session of this Middleware.
+var (
+	errOtherMiddleware = fmt.Errorf("%w: the context has one of another Middleware, and none of this one", session.ErrNone)
+	errNoWrap          = fmt.Errorf("%w: the request did not come through this Middleware's Wrap or Require", session.ErrNone)
+	errNoRequest       = fmt.Errorf("%w: the context is not that of the request, or no Wrap or Require of this Middleware is around the handler", session.ErrNone)
+)
+
+// Why says why ctx has no session of this Middleware, not even an anonymous
+// one: that is a mistake in the app.
+func (o *Opener) Why(ctx context.Context) error {
+	switch {
+	case ctx.Value(anyKey{}) != nil:
+		return errOtherMiddleware
+	case ctx.Value(http.ServerContextKey) != nil:
+		return errNoWrap
+	default:
+		return errNoRequest
+	}
+}

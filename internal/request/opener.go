@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
@@ -23,6 +24,10 @@ type Opener struct {
 
 	// CredentialInLedger: no cookie is to hold a credential.
 	CredentialInLedger bool
+
+	// Unshared: the ledger belongs to this process, and ends with it.
+	Unshared bool
+	warned   sync.Once // that a credential was not there
 
 	// Orphaned takes the credential of a session that is over.
 	Orphaned func(*session.Snapshot, record.Credential)

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
-	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
@@ -19,8 +18,8 @@ import (
 // It is made by open, at the beginning of a request, and lives as long as the
 // request's context. newest, fault and ended may change in between, by
 // whichever goroutine of the request comes first, and are atomic; all else is
-// written before the handler runs, but for reissued, which a sign-in in the
-// handler resets.
+// written before the handler runs, except told, which is written with the
+// header of the answer.
 type Session struct {
 	context.Context
 	o *Opener
@@ -38,40 +37,41 @@ type Session struct {
 	// with it.
 	reading  cookie.Reading
 	standing standing
-	reissued bool                  // Wrap has set the cookie anew
 	fault    atomic.Pointer[error] // why nothing is known of the session, where that is so
 
 	// newest is the session as this request sees it, nil for none. A long
 	// request outlives its token, and Login or Logout may run within it.
 	newest atomic.Pointer[session.Snapshot]
 	ended  atomic.Bool // there was a session when the request began
+
+	w http.ResponseWriter // what the handlers get
+	// answer is nil for a request without a cookie of ours.
+	answer *answer
 }
 
-// newAnonymousRequest is for a request whose cookie was not read: nothing is
-// carried. For every image and script before sign-in it is all that is paid.
-func newAnonymous(ctx context.Context, o *Opener, how cookie.Reading) *Session {
-	made := new(struct {
-		session Session
-		request http.Request
-	})
-	s := &made.session
-	s.Context, s.o, s.request, s.reading = ctx, o, &made.request, how
-	return s
+// answer is what the answer to a request is to say of the session, for settle.
+// A handler may say it in another goroutine than the one that writes the header,
+// as behind http.TimeoutHandler.
+type answer struct {
+	writer      writer // nothing is under it outside of Wrap, where nobody settles
+	subresource bool   // the answer is to become a part of a page
+	unasked     bool   // the ledger did not answer when the request began
+
+	owed        atomic.Pointer[line] // a sign-in or a sign-out has to reach the browser
+	unused      atomic.Bool          // the session was only asked about
+	used        atomic.Bool          // the user asked to stay
+	refused     atomic.Bool          // the answer sets no cookie
+	private     atomic.Bool          // the answer is no-store without a cookie, too
+	refreshedAt atomic.Int64         // when this request last brought a newer token, in ms
+	// told is what settle decided; nil before. It is a pointer for the same
+	// reason as carried.
+	told *line
 }
 
-// newRequestSession is one allocation, too. What holds a cookie is behind a
-// pointer all the same: fmt prints the fields of a context that is in a field
-// itself, as in %s of an *http.Request, but follows no further pointer.
-func newSession(ctx context.Context, o *Opener, rec record.Record, how cookie.Reading) *Session {
-	made := new(struct {
-		session Session
-		request http.Request
-		carried session.Snapshot
-	})
-	s := &made.session
-	s.Context, s.o, s.request, s.carried = ctx, o, &made.request, &made.carried
-	s.carried.Record, s.reading = rec, how
-	return s
+// line is a Set-Cookie line that an answer is to have, or "" for none.
+type line struct {
+	text string
+	of   *session.Snapshot // the session it carries; nil for a deletion
 }
 
 // standing is what cookie, limits and ledger make of a session.
@@ -95,10 +95,18 @@ const (
 // make an equal one.
 type contextKey struct{ o *Opener }
 
+// anyKey finds the session of any Middleware, to name a mistake.
+type anyKey struct{}
+
 // Value implements context.Context. It is asked for every key of every package,
 // so it compares before it looks up.
 func (s *Session) Value(key any) any {
-	if k, ok := key.(contextKey); ok && k.o == s.o {
+	switch k := key.(type) {
+	case contextKey:
+		if k.o == s.o {
+			return s
+		}
+	case anyKey:
 		return s
 	}
 	return s.Context.Value(key)
@@ -110,16 +118,16 @@ func (s *Session) String() string { return "ecgridsession context" }
 // Format writes String for every verb: %d or %#v would print the fields.
 func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// endable is the session that a sign-out ends: the one that is open, or what
-// the cookie held, since even one past its limits may have a living token. It
-// is nil where there is none. A cookie that was rejected names a session that
-// we did not make, or that says impossible things; one whose session has been
-// ended in this request is done with.
+// Endable is the session that a sign-out ends: the one that is open, or what
+// the cookie held, because even one past its limits may have a living token. So
+// may one whose times look wrong, to a replica whose clock does: we have sealed
+// it, and its user wants it to end. It is nil where there is none, or where it
+// has been ended in this request.
 func (s *Session) Endable() *session.Snapshot {
 	if snap := s.newest.Load(); snap != nil {
 		return snap
 	}
-	if s.ended.Load() || s.reading != cookie.Current && s.reading != cookie.Outdated || s.standing == standingRejected {
+	if s.ended.Load() || s.reading != cookie.Current && s.reading != cookie.Outdated {
 		return nil
 	}
 	return s.carried
@@ -158,15 +166,11 @@ func (s *Session) Close() {
 	s.newest.Store(nil)
 }
 
-// replace makes snap the session of the rest of the request, whose cookie is no
-// longer the one that Wrap has set. ended stays as it is: it is looked at only
-// where there is no session.
-func (s *Session) Replace(snap *session.Snapshot) {
-	s.reissued = false
-	s.newest.Store(snap)
-}
+// Replace makes snap the session of the rest of the request. ended stays as it
+// is: it matters only when there is no session.
+func (s *Session) Replace(snap *session.Snapshot) { s.newest.Store(snap) }
 
-// outOfDate tells whether the cookie that the request brought is of an older
+// outOfDate reports whether the cookie that the request brought has an older
 // generation or key than the session's newest. The InLedger flag needs no look:
 // it changes with a new cookie only.
 func (s *Session) outOfDate(newest *session.Snapshot) bool {
@@ -206,21 +210,21 @@ func (s *Session) Freshen(ctx context.Context, now int64) {
 		return
 	}
 	next, err := s.o.Refresher.Refresh(ctx, snap)
-	s.settle(snap, next, err)
+	s.adopt(snap, next, err)
 }
 
 // Supersede returns the session with another credential than that of snap, which
 // ECGrid has refused.
 func (s *Session) Supersede(ctx context.Context, snap *session.Snapshot) (*session.Snapshot, error) {
 	next, err := s.o.Refresher.Supersede(ctx, snap)
-	s.settle(snap, next, err)
+	s.adopt(snap, next, err)
 	return next, err
 }
 
-// settle takes over what became of a session while snap was its newest. The
-// swaps compare with snap, since Login or Logout may have run in this request
-// while the refresh was on its way: what they did stands.
-func (s *Session) settle(snap, next *session.Snapshot, err error) {
+// adopt takes over the result of a refresh that began with snap. The swaps
+// compare with snap, because Login or Logout may have run in this request in the
+// meantime: what they did stays.
+func (s *Session) adopt(snap, next *session.Snapshot, err error) {
 	switch {
 	case errors.Is(err, session.ErrNone):
 		s.ended.Store(true)
@@ -231,6 +235,9 @@ func (s *Session) settle(snap, next *session.Snapshot, err error) {
 		s.fault.Store(&err)
 		s.newest.CompareAndSwap(snap, nil)
 	case err == nil && next != snap:
+		if s.answer != nil {
+			s.answer.refreshedAt.Store(s.o.Limits.NowMillis())
+		}
 		s.newest.CompareAndSwap(snap, next) // not over a Login within this request
 	}
 }

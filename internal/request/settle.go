@@ -2,70 +2,116 @@ package request
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
-	"github.com/ecgrid-contrib/ecgridsession/internal/web"
 )
 
-// settleCookie brings the browser's cookie up to date with what was found.
-// Before the handler runs, since afterwards the headers may have been sent;
-// that the browser may miss it does no harm, for the ledger knows the newer
-// token and the next answer tries again.
-func (o *Opener) settleCookie(w http.ResponseWriter, r *http.Request, s *Session) {
-	snap := s.newest.Load()
-	due := snap != nil && o.cookieDue(s, snap)
-	gone := snap == nil && s.reading != cookie.Absent && s.Unavailable() == nil
+// settle puts into an answer what the browser is told about its session. What
+// that is, is decided once, when the header is about to be written, by the state
+// that the session has then: a refresh in the middle of a POST reaches the
+// browser with the answer to that POST.
+//
+// A cookie of our name that is none of ours is removed, such as one that a
+// reverse proxy copied from its upstream.
+func (s *Session) settle(w http.ResponseWriter) {
+	header := w.Header()
+	if s.answer.told == nil {
+		s.answer.told = s.decide(w)
+	}
+	if s.answer.told.text == "" {
+		cookie.TakeBack(header, s.o.CookieName)
+	} else {
+		cookie.Set(header, s.o.CookieName, s.answer.told.text)
+	}
+	if s.answer.private.Load() {
+		cookie.NoStore(header)
+	}
+}
+
+// retract implements settler.
+func (s *Session) retract(header http.Header) { cookie.TakeBack(header, s.o.CookieName) }
+
+// freshly is how long the ledger's answer to a refresh counts as its latest.
+const freshly = time.Second
+
+// nothing is the line of most answers.
+var nothing = &line{}
+
+// decide is what settle decides. A cookie that opens no session stays where it
+// is: the answer may come late, and would delete the cookie of a sign-in that
+// has happened in the meantime. Logout, Require and the sign-in page delete it
+// (DeleteCookie).
+func (s *Session) decide(w http.ResponseWriter) *line {
+	snap, owed := s.newest.Load(), s.answer.owed.Load()
 	switch {
-	case !due && !gone:
-	case web.IsSubresource(r):
-		// A static handler overwrites our no-store, and a shared cache would
-		// keep the cookie.
-	case due:
-		// For SessionHandler, which takes it back.
-		s.reissued = true
-		// Clocks of replicas differ; what was seen never moves back.
-		o.writeSession(w, r, s, snap, max(s.now, snap.Record.SeenAt))
-	case web.IsDocument(r) || !web.HasFetchMetadata(r):
-		// Not for scripts: a poller's late answer would delete the cookie of a
-		// sign-in that has just happened.
-		o.DeleteCookie(w, r)
+	case s.answer.refused.Load():
+		return nothing
+	case owed != nil && !owed.supersededBy(snap):
+		return owed
+	case snap == nil:
+		return nothing
+	}
+	now := s.o.Limits.NowMillis()          // not the time of the request, which may be a long one
+	seenAt := max(now, snap.Record.SeenAt) // replicas' clocks differ; what was seen never moves back
+	switch {
+	case owed != nil: // a sign-in within this request, refreshed since
+	case s.answer.subresource, s.o.Limits.PastEnd(&snap.Record, now):
+		return nothing
+	case s.outOfDate(snap):
+		if s.answer.unused.Load() {
+			seenAt = s.carried.Record.SeenAt
+		}
+	// A tenth, so that most answers set no cookie. The price is that a session
+	// may end by as much too early (doc.go, Limits).
+	case s.answer.unused.Load(), !s.answer.used.Load() && now-s.carried.Record.SeenAt < s.o.Limits.Idle.Milliseconds()/10:
+		return nothing
+	}
+	if snap = s.still(snap, now); snap == nil {
+		return nothing
+	}
+	s.o.reissue(w, s.request, s, snap, seenAt)
+	return &line{cookie.LastLine(w.Header(), s.o.CookieName), snap}
+}
+
+// still asks the ledger whether the session has ended since the request began,
+// and returns it with its newest credential. Otherwise a slow answer would put
+// the cookie of a session that was signed out over the one of the next sign-in.
+// Few answers set a cookie, so few pay for it.
+func (s *Session) still(snap *session.Snapshot, now int64) *session.Snapshot {
+	// The ledger did not answer a moment ago, or has just said so: a refresh
+	// that many have waited for must not make all of them ask again.
+	if s.answer.unasked || now-s.answer.refreshedAt.Load() < freshly.Milliseconds() {
+		return snap
+	}
+	found, cutOff, err := s.o.Ledger.Look(s, &snap.Keys)
+	switch {
+	case snap.HasEnded(&found, cutOff, err):
+		return nil
+	case err != nil:
+		s.o.Events.LedgerUnavailable(s, snap, err)
+		return snap
+	default:
+		return snap.With(&found)
 	}
 }
 
-// cookieDue tells whether the browser is to have its cookie anew: the one it
-// sent is of an older generation or key, or a tenth of the idle limit has
-// passed, so that most answers carry none. A tenth is the price of not setting
-// it on each answer: a session may end by as much too early (doc.go, Limits).
-func (o *Opener) cookieDue(s *Session, snap *session.Snapshot) bool {
-	return s.outOfDate(snap) || s.now-s.carried.Record.SeenAt >= o.Limits.Idle.Milliseconds()/10
+// supersededBy reports whether snap has a newer credential than the line, which
+// is the line of a sign-in.
+func (l *line) supersededBy(snap *session.Snapshot) bool {
+	return l.of != nil && snap != nil &&
+		snap.Record.ID == l.of.Record.ID && snap.Record.Generation > l.of.Record.Generation
 }
 
-// undoReissue takes back what settleCookie did for the idle limit: the session
-// was not used, only asked about. A newer token or key still reaches the
-// browser. The poll of a page that is open in the background would else keep a
-// session for ever.
-func (o *Opener) UndoReissue(w http.ResponseWriter, r *http.Request, s *Session) {
-	snap := s.newest.Load()
-	if snap == nil || !s.reissued {
-		return
-	}
+// reissue sets the cookie of an open session, last seen at seenAt. Where that
+// fails, the cookie that the browser has stays good: the ledger knows the rest.
+func (o *Opener) reissue(w http.ResponseWriter, r *http.Request, s *Session, snap *session.Snapshot, seenAt int64) {
 	cookie.TakeBack(w.Header(), o.CookieName)
-	// A store of its own has the new time in its row. So it is written even
-	// where the browser is to hear nothing of it.
-	o.writeSession(w, r, s, snap, s.carried.Record.SeenAt)
-	if !s.outOfDate(snap) {
-		cookie.TakeBack(w.Header(), o.CookieName)
-	}
-}
-
-// writeSession sets the session's cookie, as of one that was last seen at seenAt.
-func (o *Opener) writeSession(w http.ResponseWriter, r *http.Request, s *Session, snap *session.Snapshot, seenAt int64) {
 	rec := snap.Record
 	rec.SeenAt = seenAt
 	err := o.write(w, r, &rec, false)
-	// Whatever the error: a store does not say that a session was too large for
-	// it.
+	// Any error may mean that the session is too large: a store does not say so.
 	if err != nil && !rec.InLedger {
 		// A refresh may bring a longer token than the one before.
 		if err = o.Ledger.TakeOver(s, snap, o.Limits.UntilEnd(&rec)); err == nil {
@@ -74,7 +120,77 @@ func (o *Opener) writeSession(w http.ResponseWriter, r *http.Request, s *Session
 		}
 	}
 	if err != nil {
-		// The cookie that the browser has goes on: the ledger knows the rest.
 		o.Logger.WarnContext(s, "ecgridsession: the session cookie was not set anew", "error", err)
 	}
+}
+
+// settles reports whether the answer goes through a writer of ours.
+func (s *Session) settles() bool { return s.answer != nil && s.answer.writer.under != nil }
+
+// Asked notes that the session was asked about and not used, so that this
+// request does not prolong it. A newer token or key still reaches the browser.
+// Otherwise a page that polls in the background would keep its session alive
+// forever.
+func (s *Session) Asked() {
+	if s.answer != nil {
+		s.answer.unused.Store(true)
+	}
+}
+
+// Prolong notes that the session is used, and has the browser told at once.
+func (s *Session) Prolong(w http.ResponseWriter, r *http.Request) {
+	snap := s.newest.Load()
+	switch {
+	case snap == nil:
+	case s.settles():
+		s.answer.used.Store(true)
+	default: // there is nobody to settle it
+		s.o.reissue(w, r, s, snap, max(s.now, snap.Record.SeenAt))
+	}
+}
+
+// KeepPrivate has the answer sent with no-store, whatever its handler sets or
+// clears.
+func (s *Session) KeepPrivate() {
+	if s.answer != nil {
+		s.answer.private.Store(true)
+	}
+}
+
+// Dead reports whether the request brought a cookie that opens no session, and
+// is good for nothing any more.
+func (s *Session) Dead() bool {
+	return s.newest.Load() == nil && s.reading != cookie.Absent && s.Unavailable() == nil
+}
+
+// DeleteCookie has the browser forget the session's cookie. A store that keeps
+// its row is reported in the log: the ledger decides, so the row gives access to
+// nothing.
+func (o *Opener) DeleteCookie(w http.ResponseWriter, r *http.Request) {
+	if err := o.Carrier.Delete(w, r); err != nil {
+		o.Logger.WarnContext(r.Context(), "ecgridsession: the session store kept its row", "error", err)
+	}
+	o.owe(w, r, nil)
+}
+
+// owe notes the line that has just been set, so that what handlers do to the
+// header later cannot lose it. It is in the header already, for an answer that
+// nobody settles.
+func (o *Opener) owe(w http.ResponseWriter, r *http.Request, of *session.Snapshot) {
+	s := o.In(r.Context())
+	if s == nil {
+		// A handler may have dropped the request's context.
+		s, _ = behind(w).(*Session)
+	}
+	if s != nil && s.o == o && s.settles() {
+		s.answer.owed.Store(&line{cookie.LastLine(w.Header(), o.CookieName), of})
+	}
+}
+
+// Refuse has the answer set no cookie: a refused request changes nothing.
+func (o *Opener) Refuse(w http.ResponseWriter, r *http.Request) {
+	if s := o.In(r.Context()); s != nil && s.settles() {
+		s.answer.refused.Store(true)
+	}
+	cookie.TakeBack(w.Header(), o.CookieName)
 }

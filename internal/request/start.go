@@ -28,7 +28,11 @@ func (o *Opener) Start(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		o.Events.LedgerUnavailable(ctx, snap, err)
 	}
 	snap.Record.CutOff = cutOff
-	return snap, o.keep(ctx, w, r, snap)
+	if err := o.keep(ctx, w, r, snap); err != nil {
+		return nil, err
+	}
+	o.owe(w, r, snap)
+	return snap, nil
 }
 
 // keep puts the session where it will be found again: in the cookie or, where

@@ -15,18 +15,26 @@ func HasFetchMetadata(r *http.Request) bool {
 	return h.Get("Sec-Fetch-Dest") != "" || h.Get("Sec-Fetch-Mode") != "" || h.Get("Sec-Fetch-Site") != ""
 }
 
-// IsDocument tells whether the answer is to become the page of a tab.
-func IsDocument(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Dest") == "document" }
-
-// IsSubresource tells whether the answer is to become a part of a page, such as
-// an image or a script. No cookie is set on such an answer (package request).
+// IsSubresource reports whether the answer is to become a part of a page, such
+// as an image or a script. A frame is a page: somebody works in it. No cookie is
+// set on the answer to a subresource (package request).
 func IsSubresource(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Dest") {
-	case "", "document", "empty":
+	case "", "document", "empty", "iframe", "frame":
 		return false
-	default:
-		return true
+	default: // embed and object show pages, too
+		return r.Header.Get("Sec-Fetch-Mode") != "navigate"
 	}
+}
+
+// Target is what the browser asked for: path and query. It is RequestURI and not
+// URL, because http.StripPrefix takes off what a way back needs. Adapters that
+// build a request leave RequestURI empty.
+func Target(r *http.Request) string {
+	if r.RequestURI == "" {
+		return r.URL.RequestURI()
+	}
+	return r.RequestURI
 }
 
 // IsClick proves that a person on a page of this site followed a link here: not

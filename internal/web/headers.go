@@ -32,3 +32,13 @@ func WriteJSON(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(body) // the browser may have gone: there is nobody to tell
 }
+
+// LeaveBody is for an answer that has no use for the request's body. HTTP/1
+// would read it before the answer, and wait for one that stalls. So the
+// connection ends with the answer: what is left of the body must not be taken
+// for the next request. HTTP/2 has no such wait, and others use the connection.
+func LeaveBody(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+}
