@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
@@ -19,30 +18,30 @@ import (
 // that ECGrid sent.
 var (
 	// ErrNoSession: the request carries no session that is still open.
-	ErrNoSession = session.ErrNone
+	ErrNoSession = session.ErrNone // "ecgridsession: no session"
 
 	// ErrSessionEnded: the session ended while the request, or the stream, was
 	// under way. errors.Is(ErrSessionEnded, ErrNoSession) holds, so a caller
 	// who does not care when it ended tests for ErrNoSession alone.
-	ErrSessionEnded = session.ErrEnded
+	ErrSessionEnded = session.ErrEnded // "ecgridsession: the session has ended: ecgridsession: no session"
 
 	// ErrSessionTooLarge: the credential is longer than 16 KiB, or the session
 	// fits neither the cookie nor the ledger. [CookieStore.Save] returns it for
 	// a name and value of more than 4096 bytes together, which browsers drop
 	// without a word (RFC 6265bis, 5.6).
-	ErrSessionTooLarge = cookie.ErrTooLarge
+	ErrSessionTooLarge = session.ErrTooLarge // "ecgridsession: session too large"
 
 	// ErrLedgerUnavailable: what knows whether the session is still open, the
 	// Ledger or a Config.Store with a backend of its own, could not be asked.
 	// It says nothing about the session: the cookie is kept.
-	ErrLedgerUnavailable = session.ErrUnavailable
+	ErrLedgerUnavailable = session.ErrUnavailable // "ecgridsession: ledger unavailable"
 
 	// ErrCrossOrigin: a page of another site asked for sign-in or sign-out.
 	ErrCrossOrigin = errors.New("ecgridsession: cross-origin request refused")
 
 	// ErrOtherOrigin: an outbound request is not for Config.Upstream, so it was
 	// not sent.
-	ErrOtherOrigin = origin.ErrOther
+	ErrOtherOrigin = origin.ErrOther // "ecgridsession: request is not for the upstream origin"
 
 	// ErrConflictingCredential: the caller set Authorization or X-API-Key on an
 	// outbound request itself, so it was not sent.

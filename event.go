@@ -43,7 +43,7 @@ type LogoutOutcome int
 // The outcomes of a sign-out.
 const (
 	// LogoutNone: there was no session, or another request had just ended it.
-	LogoutNone LogoutOutcome = iota // in the order of package revoke
+	LogoutNone LogoutOutcome = iota
 	// LogoutConfirmed: ECGrid ended it. An API key itself lives on.
 	LogoutConfirmed
 	// LogoutAlreadyInvalid: ECGrid no longer knew the token, which is as good.
@@ -53,6 +53,16 @@ const (
 	LogoutPending
 	// LogoutRefused: ECGrid answered something that a retry cannot mend.
 	LogoutRefused
+)
+
+// A revoke.Outcome is converted to a LogoutOutcome. If the two lists had another
+// order, one of these indexes would not be 0, and this would not compile.
+var (
+	_ = [1]int{}[int(LogoutNone)-int(revoke.None)]
+	_ = [1]int{}[int(LogoutConfirmed)-int(revoke.Confirmed)]
+	_ = [1]int{}[int(LogoutAlreadyInvalid)-int(revoke.AlreadyInvalid)]
+	_ = [1]int{}[int(LogoutPending)-int(revoke.Pending)]
+	_ = [1]int{}[int(LogoutRefused)-int(revoke.Refused)]
 )
 
 // String gives the outcome as a lower-case word.

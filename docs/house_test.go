@@ -28,7 +28,7 @@ var allowedImports = map[string]string{
 	"": "internal/cookie internal/ecgrid internal/inside internal/lifecycle internal/localpath internal/memory internal/origin " +
 		"internal/record internal/request internal/revoke internal/seal internal/session internal/web",
 	"internal/request":    "internal/cookie internal/lifecycle internal/record internal/session internal/web",
-	"internal/cookie":     "internal/base64url internal/record internal/seal",
+	"internal/cookie":     "internal/record internal/seal internal/session",
 	"internal/lifecycle":  "internal/background internal/ecgrid internal/record internal/session",
 	"internal/revoke":     "internal/background internal/ecgrid internal/record internal/session",
 	"internal/session":    "internal/base64url internal/record internal/seal",

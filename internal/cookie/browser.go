@@ -6,6 +6,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
 // InBrowser is the default: from the Cookie header straight to the record.
@@ -60,7 +61,7 @@ func (c *cookieCarrier) Read(r *http.Request) (record.Record, Reading) {
 func (c *cookieCarrier) Write(w http.ResponseWriter, _ *http.Request, rec *record.Record, _ bool) error {
 	value := c.sealed.Seal(rec)
 	if len(c.name)+len(value) > MaxSize {
-		return ErrTooLarge
+		return session.ErrTooLarge
 	}
 	Set(w.Header(), c.name, Line(c.name, value, &c.options))
 	return nil
@@ -68,6 +69,7 @@ func (c *cookieCarrier) Write(w http.ResponseWriter, _ *http.Request, rec *recor
 
 func (c *cookieCarrier) SealPlain(plain []byte) string { return c.sealed.SealPlain(plain) }
 
+// Delete implements [Carrier].
 func (c *cookieCarrier) Delete(w http.ResponseWriter, _ *http.Request) error {
 	Set(w.Header(), c.name, c.deletion)
 	return nil

@@ -9,10 +9,11 @@
 package cookie
 
 import (
-	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
 // Carrier brings a session's record to the browser and back: as our own cookie,
@@ -24,7 +25,7 @@ type Carrier interface {
 	// Read opens what the request carries. The record is zero unless it was read.
 	Read(r *http.Request) (record.Record, Reading)
 	// Write sets the cookie that carries rec, fresh where the session has just
-	// started. It returns ErrTooLarge where rec does not fit.
+	// started. It returns session.ErrTooLarge if rec does not fit.
 	Write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error
 	// Delete sets the deletion cookie, and forgets what is stored elsewhere.
 	Delete(w http.ResponseWriter, r *http.Request) error
@@ -42,9 +43,6 @@ const (
 	Current                    // read, by the first key
 )
 
-// ErrTooLarge is of a record that fits into no cookie, nor where it is to be
-// kept in the place of one.
-var ErrTooLarge = errors.New("ecgridsession: session too large")
-
-// ErrStore is of a store whose backend does not answer.
-var ErrStore = errors.New("the session store failed")
+// ErrStore means that the backend of a gorilla store does not answer. What knows
+// whether the session is open could not be asked.
+var ErrStore = fmt.Errorf("%w: the session store failed", session.ErrUnavailable)

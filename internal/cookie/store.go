@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/sessions"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
 // InStore keeps the session's record in a gorilla store.
@@ -39,6 +40,7 @@ const storeValue = "ecgridsession"
 
 func (c *storeCarrier) SealPlain(plain []byte) string { return c.sealed.SealPlain(plain) }
 
+// Read implements [Carrier].
 func (c *storeCarrier) Read(r *http.Request) (record.Record, Reading) {
 	// gorilla's own stores tell of a cookie that is longer than they take with
 	// an error like any other: it would pass for a backend that fails.
@@ -68,32 +70,32 @@ func (c *storeCarrier) Read(r *http.Request) (record.Record, Reading) {
 	return c.sealed.Open(value)
 }
 
-// write keeps to an order: save aside, look at what came, remove the old row,
+// Write keeps to an order: save aside, look at what came, remove the old row,
 // set the cookie. Whatever fails on the way, the browser has either the old
 // cookie with its row, or the new one with its own.
 func (c *storeCarrier) Write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error {
 	// Fresh, with an id of its own: whoever knew the one from before sign-in
 	// would share the session (ASVS 5.0, 7.2.4).
-	session := sessions.NewSession(c.store, c.name)
-	session.IsNew = true
+	row := sessions.NewSession(c.store, c.name)
+	row.IsNew = true
 	present, err := c.store.New(r, c.name)
 	if err != nil || present == nil || present.IsNew {
 		present = nil // there is no row to be found by this cookie
 	}
 	if present != nil && !fresh {
 		// Same row: a refresh must not leave one behind each time.
-		session = present
+		row = present
 	}
 	options := c.options
 	// Several stores take MaxAge 0 for a deletion.
 	options.MaxAge = int(c.lifetime / time.Second)
-	session.Options = &options
-	session.Values[storeValue] = c.sealed.Seal(rec)
+	row.Options = &options
+	row.Values[storeValue] = c.sealed.Seal(rec)
 
 	// Aside first: a store may set its cookie and then fail, or set one that
 	// browsers drop for its length.
 	aside := headerOnly{}
-	if err := c.store.Save(r, aside, session); err != nil {
+	if err := c.store.Save(r, aside, row); err != nil {
 		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	line := LastLine(http.Header(aside), c.name)
@@ -103,7 +105,7 @@ func (c *storeCarrier) Write(w http.ResponseWriter, r *http.Request, rec *record
 		return fmt.Errorf("ecgridsession: the session store set no cookie")
 	// What the store adds to our value, such as its own sealing, counts too.
 	case len(pair)-len("=") > MaxSize:
-		return ErrTooLarge
+		return session.ErrTooLarge
 	}
 	if present != nil && fresh {
 		// Only now, when there is a session to take its place.
@@ -115,7 +117,7 @@ func (c *storeCarrier) Write(w http.ResponseWriter, r *http.Request, rec *record
 	return nil
 }
 
-// delete sets the deletion cookie first: a backend that fails must not leave
+// Delete sets the deletion cookie first: a backend that fails must not leave
 // the cookie in the browser.
 func (c *storeCarrier) Delete(w http.ResponseWriter, r *http.Request) error {
 	// The line is ours, whatever the store does: gorilla's own deletion still
@@ -131,12 +133,12 @@ func (c *storeCarrier) Delete(w http.ResponseWriter, r *http.Request) error {
 // forget removes the row of a session from the store's backend. MaxAge below 0
 // is how gorilla's stores are told to delete. The values go first, for stores
 // that write them into the deletion.
-func (c *storeCarrier) forget(r *http.Request, session *sessions.Session) error {
-	session.Values = make(map[any]any)
+func (c *storeCarrier) forget(r *http.Request, row *sessions.Session) error {
+	row.Values = make(map[any]any)
 	options := c.options
 	options.MaxAge = -1
-	session.Options = &options
-	if err := c.store.Save(r, headerOnly{}, session); err != nil {
+	row.Options = &options
+	if err := c.store.Save(r, headerOnly{}, row); err != nil {
 		return fmt.Errorf("%w: it kept its row: %w", ErrStore, err)
 	}
 	return nil

@@ -5,10 +5,16 @@ import (
 	"fmt"
 )
 
-// The errors of a session, as callers of the library see them.
+// The errors of a session. Callers of the library see them under the names that
+// are given here, with their comments.
 var (
-	ErrNone        = errors.New("ecgridsession: no session")
-	ErrEnded       = fmt.Errorf("ecgridsession: the session has ended: %w", ErrNone)
+	// ErrNone is ecgridsession.ErrNoSession.
+	ErrNone = errors.New("ecgridsession: no session")
+	// ErrEnded is ecgridsession.ErrSessionEnded.
+	ErrEnded = fmt.Errorf("ecgridsession: the session has ended: %w", ErrNone)
+	// ErrTooLarge is ecgridsession.ErrSessionTooLarge.
+	ErrTooLarge = errors.New("ecgridsession: session too large")
+	// ErrUnavailable is ecgridsession.ErrLedgerUnavailable.
 	ErrUnavailable = errors.New("ecgridsession: ledger unavailable")
 )
 
@@ -16,5 +22,6 @@ var (
 // its key. The session counts as ended.
 var ErrUnreadable = errors.New("ecgridsession: ledger entry cannot be read")
 
-// ErrChanging is of a session whose entry is not to be replaced now.
-var ErrChanging = errors.New("the session is changing")
+// ErrChanging means that a session too large for its cookie cannot move to the
+// ledger now, because its entry is changing.
+var ErrChanging = fmt.Errorf("%w: the session is changing", ErrTooLarge)
