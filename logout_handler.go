@@ -74,10 +74,11 @@ func (m *Middleware) logout(
 	// and ECGrid's "already invalid" would be no proof of anything.
 	job := revoke.Job{Credential: ended.Newest, Told: told{m.events, event.Session}}
 	switch {
-	case ended.Refreshing, job.Credential == record.Credential{}:
+	case ended.Refreshing, job.Credential == record.Credential{}, m.revoker.NeedsRefresh(job.Credential):
 		// Its holder revokes what the refresh brings; waiting for that would
 		// keep the user here. The token so far may be all there is, if the
-		// holder dies.
+		// holder dies. The same goes for an expired token whose refresh token
+		// lives on: the background refreshes it and ends what comes.
 		event.Outcome = LogoutPending
 	default:
 		began := m.limits.Now()
@@ -85,6 +86,11 @@ func (m *Middleware) logout(
 		var outcome revoke.Outcome
 		outcome, err = m.revokeInTime(ctx, until, job.Credential)
 		event.Outcome = LogoutOutcome(outcome)
+		// The refresh token of a token that ECGrid no longer knows may live on,
+		// unless a reset has ended everything of the user.
+		if outcome == revoke.AlreadyInvalid && job.Credential.RefreshToken != "" && judge(event.Outcome) != LogoutConfirmed {
+			event.Outcome, job.Dead = LogoutPending, true
+		}
 		event.Duration = m.limits.Now().Sub(began)
 		job.FailedWith(err)
 		event.Err = errors.Join(ledgerErr, err)

@@ -63,7 +63,9 @@ const (
 type Job struct {
 	Credential record.Credential // zero: ECGrid is done with it
 	Unended    *session.Snapshot // not nil: the ledger has not confirmed the end either
-	Told       Told
+	// Dead: ECGrid no longer knows the token. Its refresh token may live on.
+	Dead bool
+	Told Told
 
 	answered, unanswered int           // failed tries so far
 	wait                 time.Duration // asked for by ECGrid
@@ -150,10 +152,11 @@ type Dependencies struct {
 	Timeout time.Duration // of a call in the background
 }
 
-// Upstream ends a token at ECGrid. Its errors wrap an [*ecgrid.Error] where
-// ECGrid said no.
+// Upstream ends a token at ECGrid. Its errors wrap an [*ecgrid.Error] if ECGrid
+// said no. A grant that comes with an error holds a token that has to be ended.
 type Upstream interface {
 	Logout(ctx context.Context, auth ecgrid.Auth) error
+	Refresh(ctx context.Context, token, refreshToken string) (ecgrid.Grant, error)
 }
 
 // New returns a Revoker, for which nothing is started yet.
@@ -180,7 +183,11 @@ func (v *Revoker) Hold() (release func()) { return v.pending.Hold() }
 // retry changes; and all else, a 401 without an envelope among it, which a
 // gateway may have sent and which proves nothing.
 func (v *Revoker) Revoke(ctx context.Context, c record.Credential) (Outcome, error) {
-	err := v.Upstream.Logout(ctx, ecgrid.Auth{Bearer: c.Token, APIKey: c.APIKey})
+	return outcomeOf(v.Upstream.Logout(ctx, ecgrid.Auth{Bearer: c.Token, APIKey: c.APIKey}))
+}
+
+// outcomeOf is what the answer to a call proves of the credential that it carried.
+func outcomeOf(err error) (Outcome, error) {
 	var failure *ecgrid.Error
 	switch {
 	case err == nil:
@@ -256,7 +263,7 @@ func (v *Revoker) try(job *Job) (outcome Outcome, took time.Duration, err error)
 		}
 		if won {
 			// Only now is it known what the newest credential was.
-			job.Credential = newest
+			job.Credential, job.Dead = newest, false
 		}
 	}
 	// The ledger may be down for long: what is known is revoked meanwhile.
@@ -272,13 +279,24 @@ func (v *Revoker) try(job *Job) (outcome Outcome, took time.Duration, err error)
 
 var errTriesSpent = errors.New("ecgridsession: logout: ECGrid has been asked as often as it allows")
 
-// tryRevoke calls ECGrid, where there is something left to revoke. A token that
-// has long expired needs no call; session.ClockSlack, since it is ECGrid's clock that
-// counts and not ours.
+// NeedsRefresh reports whether c has expired and its refresh token lives on.
+// ECGrid refuses the logout of an expired token, so it is refreshed first, and
+// the logout is of what came. That is two calls, and not for a user to wait for.
+func (v *Revoker) NeedsRefresh(c record.Credential) bool {
+	return c.RefreshToken != "" && v.expiredFor(c, 0)
+}
+
+func (v *Revoker) expiredFor(c record.Credential, d time.Duration) bool {
+	return c.ExpiresAt != 0 && v.Now().After(record.Time(c.ExpiresAt).Add(d))
+}
+
+// tryRevoke calls ECGrid if there is something left to revoke. A token that
+// has long expired needs no call, unless it has a refresh token.
+// session.ClockSlack, because ECGrid's clock counts and not ours.
 func (v *Revoker) tryRevoke(job *Job) (outcome Outcome, took time.Duration, err error) {
 	c := &job.Credential
-	expired := c.ExpiresAt != 0 && v.Now().After(record.Time(c.ExpiresAt).Add(session.ClockSlack))
-	if c.Token == "" && c.APIKey == "" || expired {
+	refresh := v.NeedsRefresh(*c) || job.Dead && c.RefreshToken != ""
+	if c.Token == "" && c.APIKey == "" || !refresh && (job.Dead || v.expiredFor(*c, session.ClockSlack)) {
 		return AlreadyInvalid, 0, nil
 	}
 	if job.answered >= maxAnswered {
@@ -287,8 +305,34 @@ func (v *Revoker) tryRevoke(job *Job) (outcome Outcome, took time.Duration, err 
 	ctx, cancel := context.WithTimeout(v.stopped, v.Timeout)
 	defer cancel()
 	began := v.Now()
-	outcome, err = v.Revoke(ctx, job.Credential)
+	if !refresh {
+		outcome, err = v.Revoke(ctx, *c)
+		// The token is dead, and its refresh token may not be.
+		refresh = outcome == AlreadyInvalid && c.RefreshToken != ""
+		job.Dead = refresh
+	}
+	if refresh {
+		if outcome, err = v.refresh(ctx, job); outcome == Confirmed {
+			outcome, err = v.Revoke(ctx, *c)
+		}
+	}
 	return outcome, v.Now().Sub(began), err
+}
+
+// refresh exchanges the refresh token of job for a token whose logout ends both.
+// Confirmed: job has it. What came stays in job, because the refresh token works
+// once.
+func (v *Revoker) refresh(ctx context.Context, job *Job) (Outcome, error) {
+	grant, err := v.Upstream.Refresh(ctx, job.Credential.Token, job.Credential.RefreshToken)
+	// Whatever is wrong with the grant, its token is to be ended.
+	if grant.Token != "" {
+		job.Dead = false
+		job.Credential = record.Credential{
+			Token: grant.Token, RefreshToken: grant.RefreshToken, IssuedAt: v.Now().UnixMilli(), ExpiresAt: record.Millis(grant.ExpiresAt),
+		}
+		return Confirmed, nil
+	}
+	return outcomeOf(err)
 }
 
 // report tells of a verdict, gaveUp of there being none: between them each
