@@ -68,6 +68,10 @@ func (m *Middleware) logout(
 	if ledgerErr == nil && !ended.Won {
 		return LogoutNone, nil
 	}
+	// The ledger had lost the session with its credential: it was over before.
+	if ledgerErr == nil && !ended.Refreshing && (ended.Newest == record.Credential{}) {
+		return LogoutNone, nil
+	}
 
 	event := Event{Kind: LoggedOut, Session: m.events.describe(snap), Err: ledgerErr}
 	// newest, and not what the cookie held: that one may have been replaced,

@@ -165,6 +165,10 @@ func (a *attempt) looked(found session.Entry, err error, at sight) {
 	case a.goal == goalEnd && errors.Is(err, session.ErrUnreadable):
 		// Overwritten: from now on it is an entry of ours again.
 		a.swap(toEnd, found, session.Entry{State: session.Ended})
+	// The ledger has lost the entry. A copy of its bytes may come back, by a
+	// failover or from a backup, so the end is written anyway.
+	case a.goal == goalEnd && err == nil && found.State == session.None:
+		a.swap(toEnd, found, session.Entry{State: session.Ended})
 	case errors.Is(err, session.ErrUnreadable),
 		err == nil && found.State == session.Ended,
 		err == nil && found.State == session.None && a.inLedger:
