@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"errors"
 	"math/rand/v2"
-	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
@@ -11,21 +10,19 @@ import (
 
 // attempt is one try to move a session's ledger entry, as a machine that does no
 // I/O and reads no clock: it says what to do next, and is told what came of it.
-// refresh.go and end.go carry out what it says; the exploration in the tests
-// runs it through every interleaving.
+// run.go and end.go carry out what it says; the exploration in the tests runs it
+// through every interleaving.
 //
 // An attempt asks ECGrid at most once, and only while it holds the lease, the
 // refreshing state with its own holder number, but for an urgent token while
 // the ledger is down. What it got from ECGrid it either publishes or gives up
 // as an orphan, to be revoked.
 //
-// It stands between the requests that want something of a session (refresh.go,
-// end.go) and its entry in the ledger (entry.go), and decides on every
-// transition but the first entry of a credential that is kept in the ledger
-// (start.go, open.go). It is a machine because no other form could be explored:
-// with the calls and the clock inside of it, the order in which two replicas
-// meet would be the scheduler's, and a test would find the interleavings that
-// happen and not those that may.
+// It decides on every transition except the first entry of a credential that is
+// kept in the ledger. It is a machine because nothing else could be explored:
+// with the calls and the clock inside, the scheduler would choose the order in
+// which two replicas meet, and a test would find the interleavings that happen
+// and not those that may.
 //
 // One goroutine runs an attempt at a time, so nothing in it is locked. Whoever
 // runs it alternates between doing what todo says and telling what came of it
@@ -67,60 +64,6 @@ type attempt struct {
 	endedHere bool
 }
 
-// goal is what an attempt is for.
-type goal int
-
-const (
-	// goalRefresh: a fresh token, where the present one is due.
-	goalRefresh goal = iota
-	// goalSupersede: a newer credential than one that ECGrid has refused in an
-	// app's own call. Where there is none, the session ends.
-	goalSupersede
-	// goalEnd: the end of the session, from whatever state.
-	goalEnd
-)
-
-// step is what an attempt wants done. Each but the last is answered by one call
-// of the method that it names.
-type step int
-
-const (
-	stepLook step = iota // look at the session's entry, then call looked
-	stepSwap             // put next in the place of was, then call swapped
-	stepAsk              // refresh credential at ECGrid, then call answered
-	stepWait             // somebody else holds the lease: wait a little, then call waited
-	stepDone
-)
-
-// purpose is which transition a swap makes. swapped needs it: a swap that was
-// lost means something else for each of them.
-type purpose int
-
-const (
-	toClaim purpose = iota
-	toPublish
-	toAbort
-	toEnd
-)
-
-// verdict is how an attempt came out. outcome (refresh.go) turns it into what
-// requests get; end has the same for a sign-out.
-type verdict int
-
-const (
-	// verdictKept: generation and credential are what there is to use.
-	verdictKept verdict = iota
-	// verdictPublished: the same, and this attempt has just refreshed them.
-	verdictPublished
-	// verdictUnpublished: the same, but the ledger does not know yet.
-	verdictUnpublished
-	// verdictEnded: the session has ended.
-	verdictEnded
-	// verdictUnknown: the credential is dead, and the ledger, which may have a
-	// newer one, cannot be asked.
-	verdictUnknown
-)
-
 // newAttempt starts from what a request knows of its session. It begins with a
 // look, the zero step: what the request read of the ledger may be old by now.
 func newAttempt(snap *session.Snapshot, goal goal) attempt {
@@ -131,17 +74,6 @@ func newAttempt(snap *session.Snapshot, goal goal) attempt {
 		inLedger:   snap.Record.InLedger,
 		holder:     rand.Uint64(),
 	}
-}
-
-// sight is what an attempt may know of time.
-type sight struct {
-	due     bool // the credential that counts is to be refreshed
-	urgent  bool // it will not last until the ledger may be back
-	expired bool // it has, so that its refusal says nothing of the session
-	// stood is how long the very same bytes have stood in the ledger, on this
-	// process's monotonic clock. No two clocks are ever compared.
-	stood time.Duration
-	lease time.Duration // after which a holder counts as gone
 }
 
 // counts is the generation and credential to go by when found is the entry. The
@@ -300,21 +232,12 @@ func (a *attempt) swapped(stored []byte, ok bool, err error) {
 	switch {
 	case err != nil && a.purpose == toAbort:
 		a.finish(verdictKept) // the lease lapses by itself
-	// Not another look: the user waits, and the background takes over
-	// (revoke.go).
+	// Not another look: the user waits, and the background takes over.
 	case err != nil && a.purpose == toEnd:
 		a.finish(verdictUnknown)
 	default:
 		a.todo = stepLook
 	}
-}
-
-// reply is ECGrid's answer to stepAsk. The zero value is no verdict: a timeout,
-// 429, 5xx, or an answer that cannot be used.
-type reply struct {
-	granted   record.Credential // a token, or nothing
-	otherUser bool              // granted is of another user
-	refused   bool              // ECGrid's verdict on the credential
 }
 
 // answered tells what ECGrid said. From here on the token that was asked with

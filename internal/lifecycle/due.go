@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
 // When a token is to be refreshed: sums of milliseconds, and nothing that calls
@@ -26,42 +27,48 @@ const (
 	tokenAgeWithoutLife = 30 * time.Second
 )
 
-// Due tells whether a credential is to be refreshed now. An API key and a token
-// without an expiry never are.
-func (f *Refresher) Due(c *record.Credential, now int64) bool {
+// timing says when a token is due, by this process's clock.
+type timing struct {
+	limits *session.Limits
+	before time.Duration // Config.RefreshBefore
+}
+
+// Due reports whether a credential is to be refreshed now. An API key and a
+// token without an expiry never are.
+func (t *timing) Due(c *record.Credential, now int64) bool {
 	if c.Token == "" || c.ExpiresAt == 0 {
 		return false
 	}
-	return now >= f.dueAt(c)
+	return now >= t.dueAt(c)
 }
 
 // dueAt is in milliseconds since the Unix epoch, as records are.
-func (f *Refresher) dueAt(c *record.Credential) int64 {
+func (t *timing) dueAt(c *record.Credential) int64 {
 	life := c.ExpiresAt - c.IssuedAt
 	if life <= 0 {
 		return c.IssuedAt + tokenAgeWithoutLife.Milliseconds()
 	}
-	return max(c.ExpiresAt-f.lead(c), c.IssuedAt+minTokenAge.Milliseconds())
+	return max(c.ExpiresAt-t.lead(c), c.IssuedAt+minTokenAge.Milliseconds())
 }
 
 // lead is how long before its expiry a token is refreshed. Half of its life at
 // most, or a token of three minutes under a RefreshBefore of five would be due
 // the moment it came.
-func (f *Refresher) lead(c *record.Credential) int64 {
-	return min(f.before.Milliseconds(), (c.ExpiresAt-c.IssuedAt)/2)
+func (t *timing) lead(c *record.Credential) int64 {
+	return min(t.before.Milliseconds(), (c.ExpiresAt-c.IssuedAt)/2)
 }
 
-// urgent tells whether a due token is so near its expiry that it is refreshed
+// urgent reports whether a due token is so near its expiry that it is refreshed
 // even where the ledger cannot be asked. In the first three quarters of the
 // lead the token waits for the ledger to come back: a refresh without a claim
 // may be made by every replica at once, and all but one of them be refused.
-func (f *Refresher) urgent(c *record.Credential) bool {
-	return f.limits.NowMillis() >= c.ExpiresAt-f.lead(c)/4
+func (t *timing) urgent(c *record.Credential) bool {
+	return t.limits.NowMillis() >= c.ExpiresAt-t.lead(c)/4
 }
 
-// expired tells whether a token is past its expiry by this process's clock.
-func (f *Refresher) expired(c *record.Credential) bool {
-	return c.Token != "" && c.ExpiresAt != 0 && f.limits.NowMillis() >= c.ExpiresAt
+// expired reports whether a token is past its expiry by this process's clock.
+func (t *timing) expired(c *record.Credential) bool {
+	return c.Token != "" && c.ExpiresAt != 0 && t.limits.NowMillis() >= c.ExpiresAt
 }
 
 const (

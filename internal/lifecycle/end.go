@@ -23,11 +23,10 @@ type Ending struct {
 // End marks a session as ended, from whatever state. Where the ledger is
 // unavailable, the newest credential known so far comes with the error.
 //
-// This is the first step of every sign-out (logout_handler.go), of a sign-in
-// that takes the place of a session (start.go), and of a session past its
-// absolute limit (open.go). Its callers act on won alone: of any number of
-// them, on any replica, one gets it, so that the token is revoked once and one
-// event is emitted.
+// This is the first step of every sign-out, of a sign-in that replaces a session,
+// and of a session past its absolute limit. Its callers act on Won alone: of any
+// number of them, on any replica, one gets it, so that the token is revoked once
+// and one event is emitted.
 //
 // No deadline bounds the whole: each call of the ledger has one, and there are
 // at most maxSwaps times two of them, of which the first that fails is the last.

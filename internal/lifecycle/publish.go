@@ -16,6 +16,10 @@ const (
 	// time after some firstPublishWait.
 	publishTries     = 8
 	firstPublishWait = time.Second
+
+	// maxUnpublished bounds the tokens that wait for the ledger. They must not
+	// keep others from refreshing.
+	maxUnpublished = 16384
 )
 
 // publisher tells the ledger of the tokens that it could not be told of when
@@ -30,7 +34,7 @@ const (
 // ECGrid with the old token meanwhile
 // (TestATokenThatTheLedgerDoesNotKnowYetIsFoundInThisProcess).
 type publisher struct {
-	f *Refresher
+	*runner
 	// pending are the goroutines that try again, one for each token; each ends
 	// by itself when its token is published, given up or superseded.
 	pending background.Tasks
@@ -45,8 +49,8 @@ type publisher struct {
 	closeOnce sync.Once
 }
 
-func newPublisher(f *Refresher) *publisher {
-	return &publisher{f: f, newest: make(map[string]*session.Snapshot), closing: make(chan struct{})}
+func newPublisher(r *runner) *publisher {
+	return &publisher{runner: r, newest: make(map[string]*session.Snapshot), closing: make(chan struct{})}
 }
 
 // close lets each pending publication try once more, without waiting, and
@@ -74,18 +78,18 @@ func (p *publisher) newestOf(snap *session.Snapshot) *session.Snapshot {
 // forgotten again, and only the requests of its own flight have it.
 func (p *publisher) later(snap, next *session.Snapshot, a attempt) {
 	p.remember(next)
-	if !p.pending.Start(maxUnpublished, func() { p.run(snap, next, &a) }) {
+	if !p.pending.Start(maxUnpublished, func() { p.publish(snap, next, &a) }) {
 		p.gaveUp(next)
 	}
 }
 
-// run tries until the ledger takes the token: publishTries times, and on for
+// publish tries until the ledger takes the token: publishTries times, and on for
 // as long as the token lives. a is its own from here on.
-func (p *publisher) run(snap, next *session.Snapshot, a *attempt) {
-	for try := 0; try < publishTries || !p.f.expired(&next.Record.Credential); try++ {
+func (p *publisher) publish(snap, next *session.Snapshot, a *attempt) {
+	for try := 0; try < publishTries || !p.expired(&next.Record.Credential); try++ {
 		// A ledger that is back must know before the lease of the attempt's own
 		// claim is over, and another replica asks with the token before.
-		pause := min(firstPublishWait<<min(try, 10), p.f.lease()/4)
+		pause := min(firstPublishWait<<min(try, 10), p.lease()/4)
 		last := background.Sleep(pause/2+rand.N(pause/2+1), p.closing)
 		// Both would tell the truth, but the older one must not take the newer
 		// one's place here.
@@ -96,7 +100,7 @@ func (p *publisher) run(snap, next *session.Snapshot, a *attempt) {
 		// meanwhile, and then the token is an orphan
 		// (TestATokenThatWasNotPublishedIsRevokedAfterSignOut).
 		a.resume()
-		p.f.run(snap, a)
+		p.run(snap, a)
 		if a.result != verdictUnpublished {
 			p.forget(next)
 			return
@@ -127,5 +131,5 @@ func (p *publisher) forget(gone *session.Snapshot) {
 // of the session comes with a token that ECGrid has ended.
 func (p *publisher) gaveUp(next *session.Snapshot) {
 	p.forget(next)
-	p.f.events.LedgerUnavailable(context.Background(), next, fmt.Errorf("%w: a refreshed token was not published", session.ErrUnavailable))
+	p.Events.LedgerUnavailable(context.Background(), next, fmt.Errorf("%w: a refreshed token was not published", session.ErrUnavailable))
 }
