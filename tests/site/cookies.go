@@ -42,11 +42,11 @@ func (s *Site) CookieOf(kind string) string {
 
 // BothKinds runs a property with a cookie of each kind of session. Nothing that
 // a browser can send is logged above debug.
-func BothKinds(t *testing.T, property func(t *testing.T, s *Site, cookie string), changes ...func(*ecgridsession.Config)) {
+func BothKinds(t *testing.T, property func(t *testing.T, s *Site, cookie string), options ...Option) {
 	t.Helper()
 	for _, kind := range []string{"bearer", "API key"} {
 		t.Run(kind, func(t *testing.T) {
-			s := New(t, With(changes...))
+			s := New(t, options...)
 			property(t, s, s.CookieOf(kind))
 			s.LogsNothing()
 		})

@@ -20,12 +20,12 @@ var SignInKinds = map[string]func(*Browser) *Browser{"bearer": (*Browser).SignIn
 
 // EachWay runs a property for both kinds of credential over both versions of
 // HTTP, with a browser that is signed in.
-func EachWay(t *testing.T, property func(t *testing.T, s *Site, b *Browser), changes ...func(*ecgridsession.Config)) {
+func EachWay(t *testing.T, property func(t *testing.T, s *Site, b *Browser), options ...Option) {
 	t.Helper()
 	for protocol, open := range Protocols {
 		for kind, signIn := range SignInKinds {
 			t.Run(kind+" over "+protocol, func(t *testing.T) {
-				s := New(t, With(changes...))
+				s := New(t, options...)
 				property(t, s, signIn(open(s)))
 			})
 		}

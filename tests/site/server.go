@@ -10,20 +10,18 @@ import (
 )
 
 // Serve starts h over TLS with HTTP/2 on loopback.
-func Serve(t testing.TB, h http.Handler) *httptest.Server { return serve(t, h, false) }
+func Serve(t testing.TB, h http.Handler) *httptest.Server { return serve(t, h, ErrorLog(t)) }
 
 // ServePanicking is Serve for a handler that is expected to panic.
-func ServePanicking(t testing.TB, h http.Handler) *httptest.Server { return serve(t, h, true) }
+func ServePanicking(t testing.TB, h http.Handler) *httptest.Server {
+	return serve(t, h, log.New(io.Discard, "", 0))
+}
 
-func serve(t testing.TB, h http.Handler, panics bool) *httptest.Server {
+func serve(t testing.TB, h http.Handler, errors *log.Logger) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(h)
 	server.EnableHTTP2 = true
-	if panics {
-		server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	} else {
-		server.Config.ErrorLog = ErrorLog(t)
-	}
+	server.Config.ErrorLog = errors
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server

@@ -3,6 +3,7 @@ package site
 import (
 	"context"
 	"crypto/rand"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -69,8 +70,8 @@ func With(changes ...func(*ecgridsession.Config)) Option {
 	return func(o *settings) { o.changes = append(o.changes, changes...) }
 }
 
-// ExpectPanics says that handlers of the test panic. Otherwise a panic that
-// net/http logs fails the test.
+// ExpectPanics says that handlers of the test panic, which then shows in the
+// site's logs. Otherwise a panic that net/http logs fails the test.
 func ExpectPanics() Option { return func(o *settings) { o.panics = true } }
 
 // New starts a site that is stopped when the test ends.
@@ -123,8 +124,16 @@ func (s *Site) start(changes []func(*ecgridsession.Config)) {
 	s.routes()
 	s.Handler = s.Middleware.Wrap(s.Mux)
 	if !s.settings.inProcess {
-		s.App = serve(s.T, s.Handler, s.settings.panics)
+		s.App = serve(s.T, s.Handler, s.errorLog())
 	}
+}
+
+// errorLog is the ErrorLog of the app's server.
+func (s *Site) errorLog() *log.Logger {
+	if s.settings.panics {
+		return slog.NewLogLogger(slog.NewTextHandler(s.Logs, nil), slog.LevelError)
+	}
+	return ErrorLog(s.T)
 }
 
 // NewMiddleware builds a Middleware whose background work ends with the test.
