@@ -26,7 +26,7 @@ type Browser struct {
 
 // Browser returns a new one that speaks HTTP/2.
 func (s *Site) Browser() *Browser {
-	b := s.browserOver(s.App.Client().Transport)
+	b := s.BrowserOver(s.App.Client().Transport)
 	b.open = (*Site).Browser
 	return b
 }
@@ -37,12 +37,13 @@ func (s *Site) HTTP1() *Browser {
 	transport.ForceAttemptHTTP2 = false
 	transport.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	s.T.Cleanup(transport.CloseIdleConnections)
-	b := s.browserOver(transport)
+	b := s.BrowserOver(transport)
 	b.open = (*Site).HTTP1
 	return b
 }
 
-func (s *Site) browserOver(transport http.RoundTripper) *Browser {
+// BrowserOver returns a browser that reaches the site by a transport.
+func (s *Site) BrowserOver(transport http.RoundTripper) *Browser {
 	jar, err := cookiejar.New(nil)
 	require.NoError(s.T, err)
 	return &Browser{T: s.T, Site: s, HTTP: &http.Client{

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/inside"
@@ -11,4 +12,19 @@ import (
 func (s *Site) AheadBy(d time.Duration) *Site {
 	inside.Of(s.Middleware).Limits.Now = func() time.Time { return time.Now().Add(d) }
 	return s
+}
+
+// AdvancingClock is the time of day with what a test has added to it.
+type AdvancingClock struct{ ahead atomic.Int64 }
+
+func (c *AdvancingClock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+func (c *AdvancingClock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// ClockOf gives the site a clock that can be advanced. The fake ECGrid keeps
+// the time of day.
+func (s *Site) ClockOf() *AdvancingClock {
+	clock := &AdvancingClock{}
+	SetNow(s.Middleware, clock.Now)
+	return clock
 }

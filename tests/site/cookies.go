@@ -3,6 +3,7 @@ package site
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,3 +85,21 @@ func (s *Site) LogsNothing() {
 
 // Sent is the Cookie line of a browser that has nothing but this session.
 func Sent(value string) string { return "__Host-ecgrid=" + value }
+
+// Knows tells whether m finds a session in a request.
+func Knows(m *ecgridsession.Middleware, r *http.Request) (found bool) {
+	m.Wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, found = m.Session(r.Context())
+	})).ServeHTTP(httptest.NewRecorder(), r)
+	return found
+}
+
+// CookieIn is the value that an answer sets the session cookie to.
+func CookieIn(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	lines := w.Header()["Set-Cookie"]
+	require.Len(t, lines, 1)
+	value, _, _ := strings.Cut(strings.TrimPrefix(lines[0], "__Host-ecgrid="), ";")
+	require.NotEmpty(t, value)
+	return value
+}

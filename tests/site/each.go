@@ -76,3 +76,15 @@ func EachUpstream(t *testing.T, property func(t *testing.T, s *Site, b *Browser,
 		})
 	}
 }
+
+// OverBoth runs a property over both versions of HTTP, with a browser that is
+// not signed in.
+func OverBoth(t *testing.T, property func(t *testing.T, s *Site, b *Browser), changes ...func(*ecgridsession.Config)) {
+	t.Helper()
+	for protocol, open := range Protocols {
+		t.Run(protocol, func(t *testing.T) {
+			s := New(t, With(changes...))
+			property(t, s, open(s))
+		})
+	}
+}

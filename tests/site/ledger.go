@@ -58,12 +58,12 @@ func (l *Ledger) CompareAndSwap(ctx context.Context, key string, old, next []byt
 // RefuseAll makes every call fail.
 func (l *Ledger) RefuseAll() {
 	l.RefuseSwaps()
-	l.OnLoad.Store(&ledgerDown)
+	l.OnLoad.Store(&LedgerDown)
 }
 
 // RefuseSwaps makes those calls fail that write, as a Redis does that became a
 // replica.
-func (l *Ledger) RefuseSwaps() { l.OnSwap.Store(&ledgerDown) }
+func (l *Ledger) RefuseSwaps() { l.OnSwap.Store(&LedgerDown) }
 
 // Recover makes the ledger work again, with what it held.
 func (l *Ledger) Recover() {
@@ -71,7 +71,7 @@ func (l *Ledger) Recover() {
 	l.OnSwap.Store(nil)
 }
 
-var ledgerDown LedgerFault = func(func() error) error { return ErrLedgerDown }
+var LedgerDown LedgerFault = func(func() error) error { return ErrLedgerDown }
 
 // FailNthSwap lets the n-th swap from now on fail, before or after it has acted.
 func (l *Ledger) FailNthSwap(n int64, acts bool) {

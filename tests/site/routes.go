@@ -39,7 +39,7 @@ func (s *Site) routes() {
 	})))
 	client := m.Client()
 	if s.settings.inProcess {
-		client = &http.Client{Transport: m.Transport(HandlerTransport{s.Grid.API})}
+		client = &http.Client{Transport: m.Transport(HandlerTransport{Handler: s.Grid.API})}
 	}
 	s.Mux.Handle("/inbox", m.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call, _ := http.NewRequestWithContext(r.Context(), http.MethodPost, s.Grid.URL+InboxCall, strings.NewReader("{}"))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // EveryVerb prints a value in every way that fmt has.
@@ -54,5 +55,21 @@ func AssertNoSecret(t *testing.T, text string, secrets map[string]string) {
 				assert.Fail(t, "a secret shows", "%s, as %q in: …%q…", name, trace, text[max(0, at-80):min(len(text), at+len(trace)+40)])
 			}
 		}
+	}
+}
+
+// ShowsNothingOf looks for a secret: raw, in base64 and hex, as a list of
+// numbers, and by its first 8 bytes.
+func ShowsNothingOf(t *testing.T, shown string, secret []byte) {
+	t.Helper()
+	head := secret[:8]
+	numbers := strings.Trim(fmt.Sprint(head), "[]")
+	for _, form := range []string{
+		string(head), numbers, strings.ReplaceAll(numbers, " ", ","), strings.ReplaceAll(numbers, " ", ", "),
+		base64.RawStdEncoding.EncodeToString(head)[:8], base64.RawURLEncoding.EncodeToString(head)[:8],
+		hex.EncodeToString(head), strings.ToUpper(hex.EncodeToString(head)),
+		strings.Trim(fmt.Sprintf("%#v", head), "[]byte{}"),
+	} {
+		require.NotContains(t, shown, form)
 	}
 }

@@ -111,7 +111,7 @@ func (s *Site) start(changes []func(*ecgridsession.Config)) {
 		OnEvent:  s.Events.Add,
 	}
 	if s.settings.inProcess {
-		cfg.Ledger, cfg.BaseTransport = s.Ledger, HandlerTransport{s.Grid.API}
+		cfg.Ledger, cfg.BaseTransport = s.Ledger, HandlerTransport{Handler: s.Grid.API}
 	}
 	for _, change := range changes {
 		change(&cfg)
@@ -162,3 +162,6 @@ func NewKey(t testing.TB) []byte {
 	require.NoError(t, err)
 	return key
 }
+
+// Refreshes is how often ECGrid was asked for a fresh token.
+func (s *Site) Refreshes() int { return len(s.Grid.Calls(RefreshCall)) }

@@ -1,12 +1,19 @@
 package site
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ecgrid-contrib/ecgridsession"
 )
 
 // HandlerTransport calls a handler as if it were a server, without a network, so
@@ -97,4 +104,20 @@ type ClosingBody struct {
 func (b *ClosingBody) Close() error {
 	b.Closed.Store(true)
 	return nil
+}
+
+func Gzipped(t *testing.T, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.WriteString(w, text)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.String()
+}
+
+// UpstreamAt is a Middleware for an upstream that is never dialled.
+func UpstreamAt(t *testing.T, upstream string) *ecgridsession.Middleware {
+	t.Helper()
+	return NewMiddleware(t, ecgridsession.Config{Upstream: upstream, Keys: [][]byte{NewKey(t)}})
 }
