@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/sessions"
 
+	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
@@ -289,4 +290,20 @@ func cameOverLoopback(r *http.Request) bool {
 	}
 	tcp, ok := local.(*net.TCPAddr)
 	return !ok || tcp.IP.IsLoopback()
+}
+
+// carrier is how the session gets to the browser and back.
+func (c Config) carrier(sealed cookie.Sealed) cookie.Carrier {
+	// No Domain: with one, a sibling host would get the cookie, and "__Host-"
+	// forbids it (RFC 6265bis, 4.1.3.2).
+	options := sessions.Options{
+		Path:     "/",
+		Secure:   !c.InsecureCookie, // ASVS 5.0, 3.3.1
+		HttpOnly: true,              // ASVS 5.0, 3.3.4
+		SameSite: c.SameSite,        // ASVS 5.0, 3.3.2
+	}
+	if c.Store == nil {
+		return cookie.InBrowser(sealed, c.CookieName, options)
+	}
+	return cookie.InStore(sealed, c.Store, c.CookieName, options, c.Lifetime)
 }

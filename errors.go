@@ -2,12 +2,10 @@ package ecgridsession
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
-	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 	"github.com/ecgrid-contrib/ecgridsession/internal/web"
@@ -53,25 +51,6 @@ var (
 	ErrLogoutUnconfirmed = errors.New("ecgridsession: sign-out not confirmed")
 )
 
-// errNotAccepted is of a login or key that ECGrid itself refused, which the user
-// can mend, unlike an outage.
-var errNotAccepted = errors.New("not accepted")
-
-// signInError is upstreamError for a sign-in.
-func signInError(call string, err error) error {
-	var failure *ecgrid.Error
-	if errors.As(err, &failure) && failure.Oversized() {
-		return fmt.Errorf("%w: %w", ErrSessionTooLarge, upstreamError(call, err))
-	}
-	// Problem details have no code. A sign-in ends nothing, so here they may count as a refusal.
-	refused := failure != nil && failure.Problem() && failure.Status < http.StatusInternalServerError &&
-		failure.Status != http.StatusTooManyRequests
-	if failure != nil && (refused || failure.Rejected() || !failure.Retryable() && failure.Code != "") {
-		return fmt.Errorf("%w: %w", upstreamError(call, err), errNotAccepted)
-	}
-	return upstreamError(call, err)
-}
-
 // UpstreamError tells how a call to ECGrid's auth endpoints failed. It holds
 // nothing of what ECGrid sent but numbers and a code from its documented list.
 // Get at it with [errors.As].
@@ -96,37 +75,6 @@ func (e *UpstreamError) Error() string {
 		return "ecgrid answered " + strconv.Itoa(e.StatusCode) + " " + e.Code
 	}
 }
-
-// upstreamError turns a failure of the client into what callers see: what was
-// tried, why it failed in words of ours, and an *UpstreamError to look into. A
-// context's end stays visible to errors.Is.
-func upstreamError(call string, err error) error {
-	var failure *ecgrid.Error
-	if !errors.As(err, &failure) {
-		return fmt.Errorf("ecgridsession: %s: %w", call, err)
-	}
-	return &failedCall{call, &UpstreamError{StatusCode: failure.Status, Code: failure.Code, RetryAfter: failure.RetryAfter}, failure}
-}
-
-// failedCall is one failure for two readers: callers find the UpstreamError in
-// it, and our own packages the client's.
-type failedCall struct {
-	call    string
-	public  *UpstreamError
-	failure *ecgrid.Error
-}
-
-// Error implements error.
-func (e *failedCall) Error() string {
-	text := "ecgridsession: " + e.call + ": " + e.public.Error() + ": " + e.failure.Reason
-	if cause := e.failure.Unwrap(); cause != nil {
-		text += ": " + cause.Error()
-	}
-	return text
-}
-
-// Unwrap gives both.
-func (e *failedCall) Unwrap() []error { return []error{e.public, e.failure} }
 
 // failureWords looks at err before the status: an unconfirmed sign-out is a 503
 // as well, whose words would say that nobody was signed out.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -231,7 +230,7 @@ func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 		web.WriteJSON(w, http.StatusOK, m.sessionInfo(session))
 		return
 	}
-	web.GoTo(w, r, m.returnTo(r))
+	web.GoTo(w, r, m.cfg.returnTo(r))
 }
 
 // parseBody fills in r.PostForm, from both encodings of a form: fetch() sends
@@ -328,23 +327,6 @@ func (m *Middleware) postponeSignIn(w http.ResponseWriter, r *http.Request, form
 		Problem: "Signing in is not possible at the moment. Please try again shortly.",
 		Login:   m.shownLogin(form), ByKey: form.apiKey != "",
 	})
-}
-
-// returnTo is where a browser goes after sign-in. Given twice, it was put
-// together by somebody else than our own pages, and is ignored. The form goes
-// before the query: our own page posts to its own URL, which has it in the
-// query, and an app's may have a field for it.
-func (m *Middleware) returnTo(r *http.Request) string {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	inForm, inQuery := r.PostForm["return_to"], query["return_to"]
-	if err != nil || len(inForm) > 1 || len(inQuery) > 1 {
-		return m.cfg.AfterLogin
-	}
-	targets := slices.Concat(inForm, inQuery)
-	if len(targets) == 0 || !m.validReturn(targets[0]) {
-		return m.cfg.AfterLogin
-	}
-	return targets[0]
 }
 
 // The beginning of a session, for Login and Start alike: what ECGrid has

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
-
-	"github.com/gorilla/sessions"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
@@ -96,7 +93,7 @@ func New(cfg Config) (*Middleware, error) {
 		Before: cfg.RefreshBefore, AuthTimeout: cfg.AuthTimeout,
 	})
 	m.requests = &request.Opener{
-		Carrier: carrier(cfg, sealed), CookieName: cfg.CookieName, Ledger: ledger, Limits: m.limits,
+		Carrier: cfg.carrier(sealed), CookieName: cfg.CookieName, Ledger: ledger, Limits: m.limits,
 		Refresher: m.refresher, Logger: cfg.Logger, Events: m.events,
 		CredentialInLedger: cfg.CredentialInLedger, Unshared: inMemory, Orphaned: orphaned,
 	}
@@ -112,22 +109,6 @@ func init() {
 			Emit: func(ctx context.Context, e any) { p.events.emit(ctx, e.(Event)) },
 		}
 	}
-}
-
-// carrier is how the session gets to the browser and back.
-func carrier(cfg Config, sealed cookie.Sealed) cookie.Carrier {
-	// No Domain: with one, a sibling host would get the cookie, and "__Host-"
-	// forbids it (RFC 6265bis, 4.1.3.2).
-	options := sessions.Options{
-		Path:     "/",
-		Secure:   !cfg.InsecureCookie, // ASVS 5.0, 3.3.1
-		HttpOnly: true,                // ASVS 5.0, 3.3.4
-		SameSite: cfg.SameSite,        // ASVS 5.0, 3.3.2
-	}
-	if cfg.Store == nil {
-		return cookie.InBrowser(sealed, cfg.CookieName, options)
-	}
-	return cookie.InStore(sealed, cfg.Store, cfg.CookieName, options, cfg.Lifetime)
 }
 
 // Wrap opens the session of each request and hands it, in the request's
@@ -209,7 +190,7 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 			if s.Dead() {
 				m.requests.DeleteCookie(w, r)
 			}
-			http.Redirect(w, r, m.loginURLFor(r), http.StatusSeeOther)
+			http.Redirect(w, r, m.cfg.loginURLFor(r), http.StatusSeeOther)
 		default:
 			m.fail(w, r, http.StatusUnauthorized, err)
 		}
@@ -293,52 +274,6 @@ func (m *Middleware) fail(w http.ResponseWriter, r *http.Request, status int, er
 	m.answers.Fail(w, r, status, err, failureWords(status, err))
 }
 
-// methodNotAllowed answers 405 and takes back the cookie that Wrap may have set:
-// a refused request changes nothing.
-func (m *Middleware) methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
-	m.requests.Refuse(w, r)
-	w.Header().Set("Allow", allow)
-	m.fail(w, r, http.StatusMethodNotAllowed, errMethodNotAllowed)
-}
-
-var errMethodNotAllowed = errors.New("ecgridsession: method not allowed")
-
-// refuseCrossOrigin answers 403 where the request comes from another site. A
-// cookie on that answer, a deletion above all, would reach the browser in spite
-// of SameSite. It is for sign-in as well as sign-out: a page that signs its
-// visitor in as the attacker sees what is entered afterwards (login CSRF).
-func (m *Middleware) refuseCrossOrigin(w http.ResponseWriter, r *http.Request) (refused bool) {
-	// By Sec-Fetch-Site or, without Fetch Metadata, by Origin and Host. A
-	// client that sends none of them is no browser, and has no cookie that
-	// somebody else could make it send (ASVS 5.0, 3.5.1).
-	if m.gate.Check(r) == nil {
-		return false
-	}
-	m.requests.Refuse(w, r)
-	m.fail(w, r, http.StatusForbidden, ErrCrossOrigin)
-	return true
-}
-
-// grid is ECGrid, whose failures are those that callers may see.
-type grid struct{ *ecgrid.Client }
-
-// Refresh implements [lifecycle.Upstream] and [revoke.Upstream].
-func (g grid) Refresh(ctx context.Context, token, refreshToken string) (ecgrid.Grant, error) {
-	grant, err := g.Client.Refresh(ctx, token, refreshToken)
-	if err != nil {
-		return grant, upstreamError("refresh", err)
-	}
-	return grant, nil
-}
-
-// Logout implements [revoke.Upstream].
-func (g grid) Logout(ctx context.Context, auth ecgrid.Auth) error {
-	if err := g.Client.Logout(ctx, auth); err != nil {
-		return upstreamError("logout", err)
-	}
-	return nil
-}
-
 // EndWithSession returns a context for a response that outlives most requests,
 // such as server-sent events or a WebSocket. It is cancelled with the cause
 // [ErrSessionEnded] when the session ends: at once by a sign-out in this
@@ -382,34 +317,4 @@ func (m *Middleware) endLater(ctx context.Context, snap *session.Snapshot) (newe
 // to the background, and with unended the session that the ledger has not ended.
 func (m *Middleware) revokeLater(whose Session, c record.Credential, unended *session.Snapshot) {
 	m.revoker.Later(revoke.Job{Credential: c, Unended: unended, Told: told{m.events, whose}})
-}
-
-// loginURLFor is the sign-in page that leads back to r. A target that is no
-// place to return to is left out, and sign-in then ends at Config.AfterLogin.
-// The check is made here and once more at sign-in: what comes back has been in
-// the browser's hands.
-func (m *Middleware) loginURLFor(r *http.Request) string {
-	target := web.Target(r)
-	if !m.validReturn(target) || target == m.cfg.AfterLogin {
-		return m.cfg.LoginURL
-	}
-	login, err := url.Parse(m.cfg.LoginURL)
-	if err != nil {
-		return m.cfg.LoginURL
-	}
-	query := login.Query()
-	// Encoded with whatever the URL of the app's own sign-in page has already.
-	query.Set("return_to", target)
-	login.RawQuery = query.Encode()
-	return login.String()
-}
-
-// validReturn tells whether a browser may be sent to target after sign-in: a
-// path on this site that does not itself sign in or out. A way back to sign-in
-// would lead in a circle, and one to sign-out would end the session that has
-// just begun.
-func (m *Middleware) validReturn(target string) bool {
-	return localpath.Valid(target) &&
-		!localpath.SamePath(target, m.cfg.LoginURL) &&
-		!localpath.SamePath(target, m.cfg.LogoutURL)
 }

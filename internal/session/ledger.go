@@ -30,13 +30,6 @@ type Ledger struct {
 	streams streams
 }
 
-// Backend is what the app provides: an ecgridsession.Ledger, whose comments are
-// the contract.
-type Backend interface {
-	Load(ctx context.Context, keys ...string) (values [][]byte, err error)
-	CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (swapped bool, err error)
-}
-
 // NewLedger has keys of its own, by their purpose: a cookie's value never opens
 // as an entry. upstream is the canonical form of ECGrid's address. A timeout of
 // 0 is for a backend that never blocks.

@@ -9,6 +9,13 @@ import (
 // errPanicked hides the panic's value, which is the app's and may hold anything.
 var errPanicked = errors.New("the ledger panicked")
 
+// Backend is what the app provides: an ecgridsession.Ledger, whose comments are
+// the contract.
+type Backend interface {
+	Load(ctx context.Context, keys ...string) (values [][]byte, err error)
+	CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (swapped bool, err error)
+}
+
 // contained is the app's ledger, whose panic fails the call and no more. Many
 // calls run in goroutines of ours, where a panic would end the process; in a
 // request it would keep a sign-out or a revocation from being finished.
