@@ -15,18 +15,6 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/tests/site"
 )
 
-// visitTo is visit to a handler.
-func visitTo(h http.Handler, header []string, cookieLines ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(http.MethodGet, "https://app.example/", nil)
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	r.Header["Cookie"] = cookieLines
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w
-}
-
 func TestACookieWithAnyBitFlippedIsAnonymous(t *testing.T) {
 	site.BothKinds(t, func(t *testing.T, s *site.Site, cookie string) {
 		require.True(t, s.Knows(site.Sent(cookie)))

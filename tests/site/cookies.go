@@ -14,13 +14,18 @@ import (
 // Visit hands a request straight to the site, past any client that would tidy
 // its Cookie lines up.
 func (s *Site) Visit(header []string, cookieLines ...string) *httptest.ResponseRecorder {
+	return VisitTo(s.Handler, header, cookieLines...)
+}
+
+// VisitTo is [Site.Visit] to a handler.
+func VisitTo(h http.Handler, header []string, cookieLines ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "https://app.example/", nil)
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	r.Header["Cookie"] = cookieLines
 	w := httptest.NewRecorder()
-	s.Handler.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	return w
 }
 
@@ -64,13 +69,16 @@ func (s *Site) Knows(cookieLines ...string) bool {
 	return w.Body.String() == "user demo"
 }
 
-// Refuses holds the site to "anonymous": no session, no panic, and one Deletion
-// cookie for a navigation.
+// Refuses holds the site to "anonymous": no session, no panic, and one deletion
+// cookie on the way to sign-in. A public page leaves the cookie alone.
 func (s *Site) Refuses(cookieLines ...string) {
 	s.T.Helper()
 	w := s.Visit(Click, cookieLines...)
 	require.Equal(s.T, http.StatusOK, w.Code)
 	require.Equal(s.T, "anonymous", w.Body.String())
+	require.Empty(s.T, w.Header()["Set-Cookie"])
+	w = VisitTo(s.Middleware.Require(http.NotFoundHandler()), Click, cookieLines...)
+	require.Equal(s.T, http.StatusSeeOther, w.Code)
 	require.Equal(s.T, []string{Deletion}, w.Header()["Set-Cookie"])
 }
 
