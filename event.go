@@ -178,22 +178,27 @@ func (o *observer) describe(snap *session.Snapshot) Session {
 	}
 }
 
+// CookieRejected implements [request.Events].
 func (o *observer) CookieRejected(ctx context.Context) { o.emit(ctx, Event{Kind: CookieRejected}) }
 
+// Refreshed implements [lifecycle.Events].
 func (o *observer) Refreshed(ctx context.Context, snap *session.Snapshot, expiresAt int64, took time.Duration, err error) {
 	e := Event{Kind: SessionRefreshed, Session: o.describe(snap), Duration: took, Err: err}
 	e.Session.TokenExpiresAt = record.Time(expiresAt)
 	o.emit(ctx, e)
 }
 
+// RefreshFailed implements [lifecycle.Events].
 func (o *observer) RefreshFailed(ctx context.Context, snap *session.Snapshot, took time.Duration, err error) {
 	o.emit(ctx, Event{Kind: RefreshFailed, Session: o.describe(snap), Duration: took, Err: err})
 }
 
+// SessionEnded implements [lifecycle.Events] and [request.Events].
 func (o *observer) SessionEnded(ctx context.Context, snap *session.Snapshot, took time.Duration, err error) {
 	o.emit(ctx, Event{Kind: SessionEnded, Session: o.describe(snap), Duration: took, Err: err})
 }
 
+// LedgerUnavailable implements [lifecycle.Events] and [request.Events].
 func (o *observer) LedgerUnavailable(ctx context.Context, snap *session.Snapshot, err error) {
 	o.emit(ctx, Event{Kind: LedgerUnavailable, Session: o.describe(snap), Err: err})
 }
@@ -204,14 +209,17 @@ type told struct {
 	session Session
 }
 
+// Pending implements [revoke.Told].
 func (t told) Pending() {
 	t.o.emit(context.Background(), Event{Kind: RevocationPending, Session: t.session})
 }
 
+// Done implements [revoke.Told].
 func (t told) Done(outcome revoke.Outcome, took time.Duration) {
 	t.o.emit(context.Background(), Event{Kind: RevocationDone, Session: t.session, Outcome: LogoutOutcome(outcome), Duration: took})
 }
 
+// GaveUp implements [revoke.Told].
 func (t told) GaveUp(outcome revoke.Outcome, took time.Duration, err error) {
 	t.o.emit(context.Background(), Event{
 		Kind: RevocationGaveUp, Session: t.session, Outcome: LogoutOutcome(outcome), Duration: took, Err: err,

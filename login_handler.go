@@ -19,7 +19,7 @@ import (
 
 // Sign-in, from the request for the form to the session: LoginHandler reads
 // what the user typed, Login or Start gets ECGrid's word on it, and begin
-// (start.go) makes the session. ECGrid is asked first and nothing is changed
+// makes the session. ECGrid is asked first and nothing is changed
 // before it has said yes, so a wrong password costs nobody the session that was
 // there.
 

@@ -19,7 +19,7 @@ import (
 // an order, in logout below: ledger, streams, cookie, ECGrid, and only then the
 // event. The ledger is first because it is the only step that ends the session
 // for everybody; ECGrid is after the cookie, since it may take all of
-// LogoutTimeout; what ECGrid leaves open goes to the background (revoke.go).
+// LogoutTimeout; what ECGrid leaves open goes to the background (package revoke).
 
 // Logout ends the request's session: in the ledger, in the browser, then at
 // ECGrid, within Config.LogoutTimeout and even if the browser hangs up. It sets

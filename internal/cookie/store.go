@@ -148,6 +148,11 @@ func (c *storeCarrier) forget(r *http.Request, row *sessions.Session) error {
 // so that nothing of it reaches the browser unseen.
 type headerOnly http.Header
 
-func (h headerOnly) Header() http.Header         { return http.Header(h) }
+// Header implements [http.ResponseWriter].
+func (h headerOnly) Header() http.Header { return http.Header(h) }
+
+// Write drops p.
 func (h headerOnly) Write(p []byte) (int, error) { return len(p), nil }
-func (h headerOnly) WriteHeader(int)             {}
+
+// WriteHeader does nothing.
+func (h headerOnly) WriteHeader(int) {}

@@ -50,7 +50,7 @@ func (f *Refresher) Newest(snap *session.Snapshot) *session.Snapshot {
 }
 
 // Refresh returns snap with the newest credential there is. Its errors are
-// ErrSessionEnded, ErrLedgerUnavailable where the credential is known to be
+// session.ErrEnded, session.ErrUnavailable where the credential is known to be
 // dead, and ctx's.
 func (f *Refresher) Refresh(ctx context.Context, snap *session.Snapshot) (*session.Snapshot, error) {
 	return f.flight(ctx, snap, goalRefresh)

@@ -198,15 +198,15 @@ func (o *Opener) endOutlived(s *Session) {
 	}
 }
 
-// sessionIn is the session that Wrap put into ctx, or nil.
+// In returns the session that Wrap put into ctx, or nil.
 func (o *Opener) In(ctx context.Context) *Session {
 	s, _ := ctx.Value(contextKey{o}).(*Session)
 	return s
 }
 
-// sessionFor is the request's session, opened now where the handler runs
-// outside of Wrap. Opened outside of Wrap it is nobody else's: what a handler
-// does with it, the rest of the request does not see.
+// For returns the request's session. It opens it now if the handler runs outside
+// of Wrap. The rest of the request then does not see what the handler does with
+// it.
 func (o *Opener) For(r *http.Request) *Session {
 	if s := o.In(r.Context()); s != nil {
 		return s
@@ -220,7 +220,7 @@ func (o *Opener) Give(ctx context.Context, given any) context.Context {
 	return context.WithValue(ctx, contextKey{o}, given)
 }
 
-// Given is what ctx got from Give; nil or another thing where it got nothing.
+// Given returns what ctx got from Give; nil or another thing where it got nothing.
 func (o *Opener) Given(ctx context.Context) any { return ctx.Value(contextKey{o}) }
 
 // The mistakes behind a context without a session of this Middleware.
@@ -230,7 +230,7 @@ var (
 	errNoRequest       = fmt.Errorf("%w: the context is not that of the request, or no Wrap or Require of this Middleware is around the handler", session.ErrNone)
 )
 
-// Why says why ctx has no session of this Middleware, not even an anonymous
+// Why returns why ctx has no session of this Middleware, not even an anonymous
 // one: that is a mistake in the app.
 func (o *Opener) Why(ctx context.Context) error {
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
-// requestSession is what one request knows of its session. It is the request's
+// Session is what one request knows of its session. It is the request's
 // context, so that opening a session costs one allocation and not four.
 //
 // It is made by open, at the beginning of a request, and lives as long as the
@@ -80,7 +80,7 @@ type standing uint8
 const (
 	// Only standingOpen has a session in newest when open returns. With
 	// standingUnknown the cookie stays; with the others it may go
-	// (settleCookie).
+	// (settle.go).
 	standingNone     standing = iota // there is no cookie
 	standingRejected                 // the cookie is not ours
 	standingIdle                     // the idle limit has passed
@@ -133,7 +133,7 @@ func (s *Session) Endable() *session.Snapshot {
 	return s.carried
 }
 
-// open is the newest snapshot of an open session, or why there is none. newest
+// Open returns the newest snapshot of an open session, or why there is none. newest
 // is looked at first and ended after it, the other way round than close writes
 // them.
 func (s *Session) Open() (*session.Snapshot, error) {
@@ -150,7 +150,7 @@ func (s *Session) Open() (*session.Snapshot, error) {
 	}
 }
 
-// unavailable is why nothing is known of the session, or nil.
+// Unavailable returns why nothing is known of the session, or nil.
 func (s *Session) Unavailable() error {
 	if fault := s.fault.Load(); fault != nil {
 		return *fault
@@ -158,7 +158,7 @@ func (s *Session) Unavailable() error {
 	return nil
 }
 
-// close makes the rest of the request anonymous.
+// Close makes the rest of the request anonymous.
 func (s *Session) Close() {
 	if s.newest.Load() != nil {
 		s.ended.Store(true) // before newest, so that nobody sees neither

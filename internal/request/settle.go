@@ -64,7 +64,7 @@ func (s *Session) decide(w http.ResponseWriter) *line {
 			seenAt = s.carried.Record.SeenAt
 		}
 	// A tenth, so that most answers set no cookie. The price is that a session
-	// may end by as much too early (doc.go, Limits).
+	// may end by as much too early (package ecgridsession, Limits).
 	case s.answer.unused.Load(), !s.answer.used.Load() && now-s.carried.Record.SeenAt < s.o.Limits.Idle.Milliseconds()/10:
 		return nothing
 	}

@@ -45,7 +45,9 @@ const (
 // Outcome is what became of a token at ECGrid.
 type Outcome int
 
+// The outcomes, in the order of ecgridsession.LogoutOutcome.
 const (
+	// None: there was no token to end.
 	None Outcome = iota
 	// Confirmed: ECGrid ended it.
 	Confirmed
@@ -124,7 +126,7 @@ func (v *Job) pause() time.Duration {
 // What comes here is over for the browser already; what is left is that ECGrid
 // still takes the token (ASVS 5.0, 7.6.1) or, with unended, that the ledger has
 // to be told. A revocation is not persisted: a process that dies with some
-// pending leaves their tokens to expire (doc.go, Limits).
+// pending leaves their tokens to expire (package ecgridsession, Limits).
 type Revoker struct {
 	Dependencies
 	// requests and background are semaphores: who sends has a place, and

@@ -21,11 +21,13 @@ type Backend interface {
 // request it would keep a sign-out or a revocation from being finished.
 type contained struct{ backend Backend }
 
+// Load implements [Backend].
 func (c contained) Load(ctx context.Context, keys ...string) (values [][]byte, err error) {
 	defer failOnPanic(&err)
 	return c.backend.Load(ctx, keys...)
 }
 
+// CompareAndSwap implements [Backend].
 func (c contained) CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (swapped bool, err error) {
 	defer failOnPanic(&err)
 	return c.backend.CompareAndSwap(ctx, key, old, next, ttl)

@@ -23,10 +23,10 @@ type State byte
 // The states, as they are written: a number is never used for another one.
 const (
 	// They are sealed into ledgers that outlive a deploy.
-	None       State = 0 // there is no entry: the cookie alone speaks
-	Ended      State = 1
-	Live       State = 2
-	Refreshing State = 3
+	None       State = 0 // there is no entry, and the cookie decides
+	Ended      State = 1 // nothing leads out of it
+	Live       State = 2 // Credential is the newest there is
+	Refreshing State = 3 // Holder is asking ECGrid for the next one
 )
 
 // Entry is what the ledger holds of one session.
@@ -34,16 +34,16 @@ type Entry struct {
 	State      State
 	Generation uint64            // of the credential below
 	Credential record.Credential // live and refreshing: the newest there is
-	// failures, live and refreshing: refreshes in a row without a verdict. It
+	// Failures, live and refreshing: refreshes in a row without a verdict. It
 	// is in the entry so that all replicas together back off, and not each by
 	// itself.
 	Failures uint64
-	// holder, refreshing: who holds the lease, a random number. There is no
+	// Holder, refreshing: who holds the lease, a random number. There is no
 	// time in a claim, because no two clocks are compared: how long it has
 	// stood is for each reader to measure (package lifecycle).
 	Holder uint64
 
-	// stored is what the ledger returned, for the next compare-and-swap; nil
+	// Stored is what the ledger returned, for the next compare-and-swap; nil
 	// for None.
 	Stored []byte
 }

@@ -19,7 +19,7 @@ import (
 // session id, no token and no login gets there in the clear; a user's number
 // does, in the key of the cut-off. And nothing that comes from there is
 // believed without its seal. What a writer there can do all the same is put an
-// older value of ours back (doc.go, Security).
+// older value of ours back (package ecgridsession, Security).
 type Ledger struct {
 	backend Backend
 	ring    *seal.Ring
@@ -46,8 +46,8 @@ func NewLedger(backend Backend, keys [][]byte, upstream string, timeout time.Dur
 func (l *Ledger) Keys(id [16]byte, userID int64) Keys { return newKeys(l.salt, id, userID) }
 
 // Look returns the session's entry and the user's cut-off number in one round
-// trip. Its error is ErrLedgerUnavailable or, where a value cannot be read,
-// errEntryUnreadable with what is stored in the entry.
+// trip. Its error is ErrUnavailable or, if a value cannot be read,
+// ErrUnreadable with what is stored in the entry.
 func (l *Ledger) Look(ctx context.Context, keys *Keys) (found Entry, cutOff uint64, err error) {
 	values, err := l.load(ctx, keys.at[:]...)
 	if err != nil {
@@ -114,7 +114,7 @@ func (l *Ledger) openCutOff(key string, value []byte) (uint64, error) {
 }
 
 // load is one call of the Ledger. Whatever its error, it becomes
-// ErrLedgerUnavailable: nothing is known then, which must never pass for "there
+// ErrUnavailable: nothing is known then, which must never pass for "there
 // is none".
 func (l *Ledger) load(ctx context.Context, keys ...string) ([][]byte, error) {
 	ctx, cancel := l.deadline(ctx)

@@ -82,6 +82,7 @@ func IsScript(r *http.Request) bool {
 // IsHTMX tells whether htmx sent the request: it follows HX-Redirect.
 func IsHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
 
+// AcceptsHTML reports whether the client names HTML among what it takes.
 func AcceptsHTML(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }

@@ -37,9 +37,9 @@ var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 
 // The pages, by the names of their templates.
 const (
-	SignIn            = "sign_in.html"
-	SignOut           = "sign_out.html"
-	SignOutEverywhere = "sign_out_everywhere.html"
+	SignIn            = "sign_in.html"             // the sign-in form
+	SignOut           = "sign_out.html"            // a button that signs out
+	SignOutEverywhere = "sign_out_everywhere.html" // a button that ends all sessions of the user
 	pageFailure       = "failure.html"
 )
 
