@@ -14,7 +14,6 @@
 // Each file needs only the ones before it:
 //
 //	opener.go   what the package works with
-//	carry.go    writing and deleting the session's cookie
 //	writer.go   the ResponseWriter that settles in time; claims.go: its interfaces
 //	session.go  what one request knows of its session
 //	settle.go   what the answer tells the browser

@@ -90,8 +90,8 @@ func (o *Opener) unread(ctx context.Context, how cookie.Reading) *Session {
 		o.Events.CookieRejected(s)
 	case cookie.Unreachable:
 		s.standing = standingUnknown
-		s.fault.Store(&errStore)
-		o.Events.LedgerUnavailable(s, nil, errStore)
+		s.fault.Store(&cookie.ErrStore)
+		o.Events.LedgerUnavailable(s, nil, cookie.ErrStore)
 	}
 	// Its credential is where nobody gets at it: no handler could do anything
 	// for this user.

@@ -110,13 +110,13 @@ func (o *Opener) reissue(w http.ResponseWriter, r *http.Request, s *Session, sna
 	cookie.TakeBack(w.Header(), o.CookieName)
 	rec := snap.Record
 	rec.SeenAt = seenAt
-	err := o.write(w, r, &rec, false)
+	err := o.Carrier.Write(w, r, &rec, false)
 	// Any error may mean that the session is too large: a store does not say so.
 	if err != nil && !rec.InLedger {
 		// A refresh may bring a longer token than the one before.
 		if err = o.Ledger.TakeOver(s, snap, o.Limits.UntilEnd(&rec)); err == nil {
 			rec.InLedger = true
-			err = o.write(w, r, &rec, false)
+			err = o.Carrier.Write(w, r, &rec, false)
 		}
 	}
 	if err != nil {

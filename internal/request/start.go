@@ -43,7 +43,7 @@ func (o *Opener) keep(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	// An API key outlives every session, so a copy of a cookie with one in it
 	// could never be made worthless.
 	if !snap.Record.APIKey && !o.CredentialInLedger {
-		err := o.write(w, r, &snap.Record, true)
+		err := o.Carrier.Write(w, r, &snap.Record, true)
 		if err == nil {
 			return nil
 		}
@@ -55,7 +55,7 @@ func (o *Opener) keep(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 	inCookie := snap.Record
 	inCookie.Credential = record.Credential{}
-	if err := o.write(w, r, &inCookie, true); err != nil {
+	if err := o.Carrier.Write(w, r, &inCookie, true); err != nil {
 		// Nobody has its cookie; the entry goes with its time to live.
 		cookie.TakeBack(w.Header(), o.CookieName)
 		return err
