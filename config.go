@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -288,8 +289,14 @@ func cameOverLoopback(r *http.Request) bool {
 	if !ok {
 		return true
 	}
-	tcp, ok := local.(*net.TCPAddr)
-	return !ok || tcp.IP.IsLoopback()
+	// By its text, as every kind of address has it: HTTP/3 comes in over UDP.
+	// What names no IP address is a socket in the file system.
+	text := local.String()
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return at.Addr().Unmap().IsLoopback()
+	}
+	ip, err := netip.ParseAddr(text)
+	return err != nil || ip.Unmap().IsLoopback()
 }
 
 // carrier is how the session gets to the browser and back.

@@ -214,29 +214,43 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 
 // Credential returns the credential of the request's session, or the one that
 // ctx got from [Middleware.WithCredential]. Where the token is due it is
-// refreshed first, which ctx bounds. Most callers want [Middleware.Transport],
-// which keeps it from other hosts. Its errors are [ErrNoSession],
-// [ErrSessionEnded], [ErrLedgerUnavailable] and that of a done ctx.
+// refreshed first, which ctx bounds. If the user has signed out while the request
+// was under way, it is [ErrSessionEnded]: at once after a sign-out in this
+// process, and for an API key within 2 seconds after one on another replica. Most
+// callers want [Middleware.Transport], which keeps the credential from other
+// hosts. Its errors are [ErrNoSession], [ErrSessionEnded],
+// [ErrLedgerUnavailable] and that of a done ctx.
 func (m *Middleware) Credential(ctx context.Context) (Credential, error) {
+	c, _, err := m.credential(ctx)
+	return c, err
+}
+
+// credential is Credential with the session that it belongs to, or nil for one
+// from WithCredential.
+func (m *Middleware) credential(ctx context.Context) (Credential, *session.Snapshot, error) {
 	// The key is that of the session, which WithCredential so hides: work in
 	// the background for one user must not fall back to another's.
 	if given, ok := m.requests.Given(ctx).(givenCredential); ok {
 		if given().isZero() {
-			return Credential{}, ErrNoSession
+			return Credential{}, nil, ErrNoSession
 		}
-		return given(), nil
+		return given(), nil, nil
 	}
 	s := m.requests.In(ctx)
 	if s == nil {
-		return Credential{}, m.requests.Why(ctx)
+		return Credential{}, nil, m.requests.Why(ctx)
 	}
 	// By the time of now, not of the request: a long one outlives its token.
-	s.Freshen(ctx, m.limits.NowMillis())
+	now := m.limits.NowMillis()
+	if err := s.Confirm(ctx, now); err != nil {
+		return Credential{}, nil, err
+	}
+	s.Freshen(ctx, now)
 	snap, err := s.Open()
 	if err != nil {
-		return Credential{}, err
+		return Credential{}, nil, err
 	}
-	return credentialOf(snap.Record.Credential, snap.Record.UserID), nil
+	return credentialOf(snap.Record.Credential, snap.Record.UserID), snap, nil
 }
 
 // WithCredential returns a context whose outbound calls carry c, for background

@@ -10,6 +10,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
 // Transport returns a RoundTripper that attaches the credential of the request's
@@ -21,8 +22,8 @@ import (
 // another scheme, host or port, or outside of the upstream's path;
 // [ErrConflictingCredential] where the caller set Authorization or X-API-Key;
 // [ErrNoSession], [ErrSessionEnded] and [ErrLedgerUnavailable] where there is no
-// credential. The session's own cookie is dropped, so that a reverse proxy does
-// not pass it on. A call that is answered by a 401 by which ECGrid refuses the
+// credential. The session's own cookie is dropped from the call, and a Set-Cookie
+// of its name from the answer, so that a reverse proxy passes on neither. A call that is answered by a 401 by which ECGrid refuses the
 // session's credential is sent
 // once more where there is a newer one and the body can be had again; where
 // there is none, the session ends. The caller gets the answer whole.
@@ -63,7 +64,7 @@ type transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	credential, cookies, err := t.admit(req)
+	credential, of, cookies, err := t.admit(req)
 	if err != nil {
 		// A RoundTripper closes the body whatever happens.
 		if req.Body != nil {
@@ -80,7 +81,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	// Once and no more: a second refusal is ECGrid's word on a token that has
 	// just come.
-	newer, ok := t.m.supersede(req.Context(), credential)
+	newer, ok := t.m.supersede(req.Context(), credential, of)
 	if !ok {
 		return resp, nil
 	}
@@ -100,8 +101,19 @@ func (t *transport) send(req *http.Request, c Credential, cookies bool) (*http.R
 	resp, err := t.base.RoundTrip(t.withCredential(req, c, cookies))
 	if resp != nil {
 		resp.Request = req
+		// A reverse proxy would pass it on: whoever sets our cookie signs the
+		// user out, or in as someone else.
+		resp.Header = cookie.WithoutSetting(resp.Header, t.m.cfg.CookieName)
 	}
 	return resp, err
+}
+
+// CloseIdleConnections closes those of the base, if it can.
+// [http.Client.CloseIdleConnections] looks for this method.
+func (t *transport) CloseIdleConnections() {
+	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
 }
 
 // replay is req once more, where its body can be had once more. A body that was
@@ -124,32 +136,32 @@ func replay(req *http.Request) (*http.Request, bool) {
 	return &again, true
 }
 
-// admit returns the credential for a request that may carry it, and whether the
-// request has cookies. The origin is checked before the session is looked at: a
+// admit returns the credential for a request that may carry it, the session that
+// it belongs to, and whether the request has cookies. The origin is checked before the session is looked at: a
 // call that goes elsewhere learns nothing of it, and triggers no refresh.
-func (t *transport) admit(req *http.Request) (c Credential, cookies bool, err error) {
+func (t *transport) admit(req *http.Request) (c Credential, of *session.Snapshot, cookies bool, err error) {
 	if err := t.m.upstream.Admits(req); err != nil {
-		return Credential{}, false, err
+		return Credential{}, nil, false, err
 	}
 	// Whoever fills the map directly may spell a name otherwise.
 	for name, values := range req.Header {
 		switch {
 		case origin.EqualFold(name, "Host"):
 			if err := t.m.upstream.AdmitsHostField(values); err != nil {
-				return Credential{}, false, err
+				return Credential{}, nil, false, err
 			}
 		case origin.EqualFold(name, ecgrid.HeaderBearer), origin.EqualFold(name, ecgrid.HeaderAPIKey):
-			return Credential{}, false, fmt.Errorf("%w: %s is set", ErrConflictingCredential, name)
+			return Credential{}, nil, false, fmt.Errorf("%w: %s is set", ErrConflictingCredential, name)
 		case origin.EqualFold(name, "Cookie"):
 			cookies = true
 		}
 	}
 	// Before the credential, which may cost a refresh.
 	if err := req.Context().Err(); err != nil {
-		return Credential{}, false, err
+		return Credential{}, nil, false, err
 	}
-	c, err = t.m.Credential(req.Context())
-	return c, cookies, err
+	c, of, err = t.m.credential(req.Context())
+	return c, of, cookies, err
 }
 
 // withCredential is a copy of req that may be sent: the caller's is left as it
@@ -196,13 +208,16 @@ func (t *transport) dropOurCookie(header http.Header) {
 // that ECGrid has refused, waiting for a refresh under way. Where there is none
 // the session ends. It is only called for a verdict of ECGrid's own
 // (ecgrid.Rejection): a gateway's 401 ends nothing.
-func (m *Middleware) supersede(ctx context.Context, refused Credential) (Credential, bool) {
+//
+// of is the session that the call was sent for. A sign-in within the request may
+// have put another user's in its place, whose token is not for this call.
+func (m *Middleware) supersede(ctx context.Context, refused Credential, of *session.Snapshot) (Credential, bool) {
 	s := m.requests.In(ctx)
-	if s == nil {
+	if s == nil || of == nil {
 		return Credential{}, false // WithCredential: there is no session to end
 	}
 	snap := s.Newest()
-	if snap == nil {
+	if snap == nil || snap.Record.ID != of.Record.ID {
 		return Credential{}, false
 	}
 	newest := credentialOf(snap.Record.Credential, snap.Record.UserID)

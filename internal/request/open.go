@@ -74,6 +74,8 @@ func (o *Opener) open(r *http.Request) *Session {
 	case standingRejected:
 		o.Events.CookieRejected(s)
 	case standingOpen:
+		s.ends.Store(o.Ledger.Ends()) // before the look
+		s.looked.Store(s.now)
 		o.askLedger(s)
 	}
 	return s

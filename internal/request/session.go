@@ -44,6 +44,11 @@ type Session struct {
 	newest atomic.Pointer[session.Snapshot]
 	ended  atomic.Bool // there was a session when the request began
 
+	// ends and looked are what Confirm goes by: the ends of sessions in this
+	// process and the time in ms when the ledger was last asked.
+	ends   atomic.Uint64
+	looked atomic.Int64
+
 	w http.ResponseWriter // what the handlers get
 	// answer is nil for a request without a cookie of ours.
 	answer *answer

@@ -1,6 +1,9 @@
 package session
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // stream is one response that ends with its session. Its address is its
 // identity, and end may be called more than once.
@@ -13,6 +16,8 @@ type stream struct{ end func() }
 type streams struct {
 	mu sync.Mutex
 	by map[string]map[*stream]struct{}
+	// ends counts the calls of end, for requests that are under way.
+	ends atomic.Uint64
 }
 
 // add files a stream under each key, so that sign-out ends it by the session's
@@ -45,6 +50,7 @@ func (s *streams) remove(gone *stream, keys []string) {
 
 // end ends the streams under a key: those of a session, or of a user.
 func (s *streams) end(key string) {
+	s.ends.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// They stay in the map until their watch has seen it and removes them.

@@ -58,6 +58,10 @@ func (l *Ledger) stillOpen(ctx context.Context, snap *Snapshot) bool {
 // not be told of its end.
 func (l *Ledger) EndStreams(snap *Snapshot) { l.streams.end(snap.Keys.Session()) }
 
+// Ends counts the ends of sessions in this process, of any session. A request that
+// sees another number than at its beginning has to look at its own session again.
+func (l *Ledger) Ends() uint64 { return l.streams.ends.Load() }
+
 // OpenStreams is how many keys streams are watched under.
 func (l *Ledger) OpenStreams() int {
 	l.streams.mu.Lock()
