@@ -2,20 +2,24 @@ package ecgridsession_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession"
+	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
 // The client takes the user from the request's context, so one client serves
-// all of them. It calls ECGrid and nobody else.
+// all users. It calls ECGrid and no other host.
 func ExampleMiddleware_Client() {
 	sessions, _, ecgrid := exampleSessions() // in front of a fake ECGrid
 	defer ecgrid.Close()
@@ -49,8 +53,8 @@ func ExampleMiddleware_Client() {
 	// 200 not sent
 }
 
-// Transport goes where an http.RoundTripper is asked for: into a client with a
-// timeout of its own, or into a reverse proxy, which passes the user's token on
+// Transport goes into anything that takes an http.RoundTripper, such as a client
+// with its own timeout, or a reverse proxy. The proxy passes the user's token on
 // and keeps the session's cookie.
 func ExampleMiddleware_Transport() {
 	sessions, api, ecgrid := exampleSessions() // in front of a fake ECGrid
@@ -77,10 +81,10 @@ func ExampleMiddleware_Transport() {
 	// POST /v2/parcels/inbox-list 200 bearer
 }
 
-// What not to do: take the credential out and attach it by hand. A redirect, by
-// ECGrid or by whoever can make it send one, takes it to another host.
-// net/http drops Authorization on the way there, but knows nothing of X-API-Key.
-// It costs the key, which outlives every session. A client on
+// Do not take the credential out and attach it by hand. A redirect takes it to
+// another host, if an attacker can make ECGrid send one. net/http drops
+// Authorization on the way there, but knows nothing of X-API-Key. That gives away
+// the key, which outlives every session. A client on
 // [ecgridsession.Middleware.Transport] does not follow.
 func ExampleMiddleware_Transport_incorrect() {
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,9 +114,9 @@ func ExampleMiddleware_Transport_incorrect() {
 	// not sent there: true
 }
 
-// Where neither Client nor Transport will do, as for a protocol other than HTTP,
-// Credential gives what the request's session has, refreshed where it is due.
-// It never shows itself.
+// Credential is for calls that neither Client nor Transport can make, such as
+// those of a protocol other than HTTP. It refreshes the token if that is due. The
+// credential redacts itself when it is printed.
 func ExampleMiddleware_Credential() {
 	sessions, _, ecgrid := exampleSessions() // in front of a fake ECGrid
 	defer ecgrid.Close()
@@ -136,7 +140,7 @@ func ExampleMiddleware_Credential() {
 	// 200 credential(bearer, redacted) 1042 true
 }
 
-// Background work has no request. It is given a credential of its own.
+// Background work has no request. It is given its own credential.
 func ExampleMiddleware_WithCredential() {
 	sessions, _, ecgrid := exampleSessions() // in front of a fake ECGrid
 	defer ecgrid.Close()
@@ -166,9 +170,91 @@ func ExampleMiddleware_WithCredential() {
 	// true
 }
 
-// One that slips into a log line is no incident.
+// A credential that slips into a log line is no incident.
 func ExampleCredential() {
 	c := ecgridsession.Credential{Token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln", UserID: 1042}
 	fmt.Printf("%v %+v %q\n", c, c, c)
 	// Output: credential(bearer, redacted) credential(bearer, redacted) credential(bearer, redacted)
+}
+
+// An API gateway lets scripts on the app's pages call ECGrid under the app's own
+// origin. ECGrid never sees the session's cookie, and scripts never see the token.
+func ExampleMiddleware_Transport_reverseProxy() {
+	ecgrid := ecgridtest.NewAPI() // in place of https://rest.ecgrid.io
+	ecgrid.AddUser(ecgridtest.User{ID: 1042, Login: "alice", Password: "correct horse"})
+	upstream := httptest.NewServer(ecgrid)
+	defer upstream.Close()
+	key := make([]byte, 32)
+	rand.Read(key)
+
+	sessions, err := ecgridsession.New(ecgridsession.Config{Upstream: upstream.URL, Keys: [][]byte{key}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	target, err := url.Parse(upstream.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	gateway := &httputil.ReverseProxy{
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.SetURL(target)
+			// The Transport refuses to replace a credential that the caller has
+			// set. One that comes from a browser is not for ECGrid.
+			pr.Out.Header.Del("Authorization")
+			pr.Out.Header.Del("X-API-Key")
+		},
+		Transport: sessions.Transport(nil),
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			switch {
+			case errors.Is(err, ecgridsession.ErrNoSession), errors.Is(err, ecgridsession.ErrSessionEnded):
+				w.WriteHeader(http.StatusUnauthorized)
+			case errors.Is(err, ecgridsession.ErrLedgerUnavailable):
+				w.WriteHeader(http.StatusServiceUnavailable)
+			default:
+				w.WriteHeader(http.StatusBadGateway)
+			}
+		},
+	}
+	app := http.NewServeMux()
+	app.Handle("/login", sessions.LoginHandler())
+	app.Handle("/logout", sessions.LogoutHandler())
+	// Require keeps anonymous requests from ECGrid, and CrossOriginProtection
+	// those that another site's page makes with the user's cookie.
+	thisSite := http.NewCrossOriginProtection()
+	app.Handle("/v2/", thisSite.Handler(sessions.Require(gateway)))
+	// The same for streams and WebSockets, which are cut off at sign-out.
+	app.Handle("/v2/streams/", thisSite.Handler(sessions.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := sessions.EndWithSession(r.Context())
+		defer cancel()
+		gateway.ServeHTTP(w, r.WithContext(ctx))
+	}))))
+	server := httptest.NewTLSServer(sessions.Wrap(app))
+	defer server.Close()
+
+	// A browser asks before sign-in, after it, and after sign-out.
+	browser := server.Client()
+	if browser.Jar, err = cookiejar.New(nil); err != nil {
+		log.Fatal(err)
+	}
+	post := func(path string, form url.Values) *http.Response {
+		resp, err := browser.PostForm(server.URL+path, form)
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp
+	}
+	fmt.Println(post("/v2/auth/session", nil).Status)
+	post("/login", url.Values{"login": {"alice"}, "password": {"correct horse"}})
+	fmt.Println(post("/v2/auth/session", nil).Status)
+	post("/logout", nil)
+	fmt.Println(post("/v2/auth/session", nil).Status)
+	for _, call := range ecgrid.Calls("/v2/auth/session") {
+		fmt.Println("ECGrid was called with a", call.Kind, "token")
+	}
+	// Output:
+	// 401 Unauthorized
+	// 200 OK
+	// 401 Unauthorized
+	// ECGrid was called with a bearer token
 }

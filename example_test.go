@@ -19,7 +19,7 @@ import (
 // signed in.
 type inbox struct {
 	sessions *ecgridsession.Middleware
-	ecgrid   *http.Client // with the token of whoever asks
+	ecgrid   *http.Client // with the token of the user who asks
 	url      string
 }
 
@@ -58,8 +58,8 @@ func (app *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s has %d files", user.Login, len(answer.Data))
 }
 
-// A whole app, and a day of it: alice signs in, sees her inbox and signs out. A
-// copy of her cookie is worth nothing after that, here or at ECGrid.
+// This is a whole app, and a day of it. Alice signs in, sees her inbox and signs
+// out. After that a copy of her cookie is worthless, here and at ECGrid.
 func Example() {
 	api := ecgridtest.NewAPI() // in place of https://rest.ecgrid.io
 	api.AddUser(ecgridtest.User{ID: 1042, Login: "alice", Password: "correct horse"})

@@ -1,15 +1,19 @@
 package ecgridsession_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession"
+	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 )
 
-// The handler signs out by a POST from this site, and shows a page with a button
-// otherwise. No copy of the cookie opens the session after that, and ECGrid
-// takes its token no more.
+// LogoutHandler signs out by a POST from this site, and shows a page with a button
+// otherwise. After that no copy of the cookie opens the session, and ECGrid
+// rejects its token.
 func ExampleMiddleware_LogoutHandler() {
 	sessions, api, ecgrid := exampleSessions() // in front of a fake ECGrid
 	defer ecgrid.Close()
@@ -32,8 +36,8 @@ func ExampleMiddleware_LogoutHandler() {
 	// a copy of the cookie: 303 /login
 }
 
-// An app that signs out in a handler of its own learns what became of the token
-// at ECGrid. The user is signed out here whatever that is.
+// An app that signs out in its own handler learns what happened to the token at
+// ECGrid. The user is signed out here in any case.
 func ExampleMiddleware_Logout() {
 	sessions, _, ecgrid := exampleSessions() // in front of a fake ECGrid
 	defer ecgrid.Close()
@@ -59,8 +63,8 @@ func ExampleMiddleware_Logout() {
 }
 
 // LogoutEverywhere ends the sessions on the user's other devices, too. ECGrid
-// resets a user's tokens for some callers only; where it refuses, the sessions
-// of this app have ended all the same.
+// resets a user's tokens for some callers only. If it refuses, the sessions of
+// this app have ended anyway.
 func ExampleMiddleware_LogoutEverywhere() {
 	sessions, _, ecgrid := exampleSessions() // in front of a fake ECGrid
 	defer ecgrid.Close()
@@ -86,7 +90,7 @@ func ExampleMiddleware_LogoutEverywhere() {
 	// phone: 200 signed in: false
 }
 
-// The handler of it never signs out by a link.
+// LogoutEverywhereHandler never signs out by a link.
 func ExampleMiddleware_LogoutEverywhereHandler() {
 	sessions, _, ecgrid := exampleSessions() // in front of a fake ECGrid
 	defer ecgrid.Close()
@@ -112,4 +116,75 @@ func ExampleLogoutOutcome() {
 	fmt.Println(ecgridsession.LogoutNone, ecgridsession.LogoutConfirmed, ecgridsession.LogoutAlreadyInvalid,
 		ecgridsession.LogoutPending, ecgridsession.LogoutRefused)
 	// Output: none confirmed already-invalid pending refused
+}
+
+// A stream ends with its session. Here a sign-out in another tab ends it.
+func ExampleMiddleware_EndWithSession() {
+	sessions, _, ecgrid := exampleSessions() // in front of a fake ECGrid
+	defer ecgrid.Close()
+	streaming := make(chan struct{})
+	app := http.NewServeMux()
+	app.Handle("/login", sessions.LoginHandler())
+	app.Handle("/logout", sessions.LogoutHandler())
+	app.Handle("/stream", sessions.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := sessions.EndWithSession(r.Context())
+		defer cancel()
+		fmt.Fprint(w, "news, ")
+		close(streaming) // an app would send on, until ctx is done
+		<-ctx.Done()
+		if errors.Is(context.Cause(ctx), ecgridsession.ErrSessionEnded) {
+			fmt.Fprint(w, "and no more: signed out")
+		}
+	})))
+
+	browser := browse(app)
+	browser.signIn()
+	tab, seen := browser.copied(), make(chan string)
+	go func() { seen <- tab.get("/stream") }()
+	<-streaming
+	browser.post("/logout", "")
+	fmt.Println(<-seen)
+	// Output: 200 news, and no more: signed out
+}
+
+// A sign-out during an outage of ECGrid continues in the background. Close waits
+// for that. An app calls it when its server has shut down.
+func ExampleMiddleware_Close() {
+	sessions, api, ecgrid := exampleSessions() // in front of a fake ECGrid
+	defer ecgrid.Close()
+	app := http.NewServeMux()
+	app.Handle("/login", sessions.LoginHandler())
+	app.Handle("/logout", sessions.LogoutHandler())
+
+	browser := browse(app)
+	browser.signIn()
+	api.Inject(ecgridtest.Fault{Path: "/v2/auth/logout", Times: 1, Status: http.StatusServiceUnavailable})
+	fmt.Println(browser.post("/logout", ""), "- tokens:", api.LiveTokens(1042))
+
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	fmt.Println(sessions.Close(ctx), "- tokens:", api.LiveTokens(1042))
+	// Output:
+	// 303 / - tokens: 1
+	// <nil> - tokens: 0
+}
+
+// Events are for audit logs and metrics. No field of one is a secret.
+func ExampleEvent() {
+	sessions, _, ecgrid := exampleSessions(func(cfg *ecgridsession.Config) {
+		cfg.OnEvent = func(_ context.Context, e ecgridsession.Event) {
+			fmt.Println(e.Kind, e.Session.Login, e.Outcome)
+		}
+	})
+	defer ecgrid.Close()
+	app := http.NewServeMux()
+	app.Handle("/login", sessions.LoginHandler())
+	app.Handle("/logout", sessions.LogoutHandler())
+
+	browser := browse(app)
+	browser.signIn()
+	browser.post("/logout", "")
+	// Output:
+	// session-started alice none
+	// logged-out alice confirmed
 }
