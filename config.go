@@ -69,7 +69,8 @@ type Config struct {
 	IdleTimeout time.Duration
 
 	// Lifetime ends a session however busy it is. Default 8 hours, at least a
-	// second. ASVS 5.0, 7.3.2.
+	// second. ASVS 5.0, 7.3.2. Raise it and IdleTimeout in two deploys, apart by
+	// the new IdleTimeout: the ledger keeps a sign-out by the limits of its day.
 	Lifetime time.Duration
 
 	// RefreshBefore is how long before its expiry a token is refreshed. Default

@@ -111,8 +111,8 @@ const (
 	CookieRejected
 	// LedgerUnavailable: the ledger did not answer in time, or with an error.
 	LedgerUnavailable
-	// RevocationPending: a token is still to be ended at ECGrid, in the
-	// background. Each is followed by one RevocationDone or RevocationGaveUp,
+	// RevocationPending: a token is still to be ended at ECGrid, or an end to be
+	// written to the ledger, in the background. Each is followed by one RevocationDone or RevocationGaveUp,
 	// and each of those follows one.
 	RevocationPending
 	// SignInFailed: Login or Start gave an error other than for its arguments.

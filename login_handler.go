@@ -391,12 +391,15 @@ func (m *Middleware) endBefore(ctx context.Context, before *request.Session, nex
 		return
 	}
 	m.events.SessionEnded(ctx, old, 0, nil)
-	if ended.Newest.Token == next.Token && ended.Newest.APIKey == next.APIKey {
-		return // Start was given the credential of the session that was there
+	// Start may be given the credential of the session that was there.
+	revocable := ended.Newest
+	if revocable.SameAs(kept(next)) {
+		revocable = record.Credential{}
 	}
-	unended := old
-	if err == nil {
-		unended = nil
+	switch {
+	case err != nil:
+		m.revokeLater(m.events.describe(old), revocable, m.unended(old, kept(next)))
+	case revocable != record.Credential{}:
+		m.revokeLater(m.events.describe(old), revocable, nil)
 	}
-	m.revokeLater(m.events.describe(old), ended.Newest, unended)
 }

@@ -102,7 +102,7 @@ func (m *Middleware) logout(
 
 	var err error
 	if ledgerErr != nil {
-		job.Unended = snap
+		job.Unended = m.unended(snap, record.Credential{})
 		// ECGrid's word is enough for a bearer token: it is dead. A key lives
 		// on, and an unknown token may only be an older one of this session.
 		if event.Outcome != LogoutConfirmed || snap.Record.APIKey {
@@ -246,10 +246,22 @@ func (m *Middleware) LogoutEverywhere(w http.ResponseWriter, r *http.Request) (L
 		}
 	}
 	outcome, err := m.logout(w, r, until, judge)
-	if err == nil && cutErr != nil {
-		err = fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, cutErr)
+	if cutErr != nil {
+		m.revokeLater(m.events.describe(snap), record.Credential{}, m.uncut(snap))
+		if err == nil {
+			err = fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, cutErr)
+		}
 	}
 	return judge(outcome), err
+}
+
+// uncut raises the cut-off that the ledger did not take. A session that begins
+// until then ends with the others: what was asked for is kept.
+func (m *Middleware) uncut(snap *session.Snapshot) revoke.Unended {
+	return func(ctx context.Context) (record.Credential, bool, error) {
+		_, _, err := m.ledger.RaiseCutOff(ctx, &snap.Keys, m.limits, snap.Record.CutOff)
+		return record.Credential{}, false, err
+	}
 }
 
 // resetUser has ECGrid end all tokens of the session's user. With the

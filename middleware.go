@@ -86,7 +86,7 @@ func New(cfg Config) (*Middleware, error) {
 	// What of a session is over is ended at ECGrid in the background.
 	orphaned := func(snap *session.Snapshot, c record.Credential) { m.revokeLater(m.events.describe(snap), c, nil) }
 	m.revoker = revoke.New(revoke.Dependencies{
-		Upstream: m.grid, End: m.endLater, Now: func() time.Time { return m.limits.Now() }, Timeout: cfg.AuthTimeout,
+		Upstream: m.grid, Now: func() time.Time { return m.limits.Now() }, Timeout: cfg.AuthTimeout,
 	})
 	m.refresher = lifecycle.New(lifecycle.Dependencies{
 		Ledger: ledger, Limits: m.limits, Upstream: m.grid, Orphaned: orphaned, Events: m.events,
@@ -321,14 +321,20 @@ func (m *Middleware) end(ctx context.Context, snap *session.Snapshot) (lifecycle
 	return lifecycle.End(ctx, m.ledger, m.limits, snap)
 }
 
-// endLater is end for package revoke.
-func (m *Middleware) endLater(ctx context.Context, snap *session.Snapshot) (newest record.Credential, won bool, err error) {
-	ended, err := m.end(ctx, snap)
-	return ended.Newest, ended.Won, err
+// unended ends a session whose end the ledger has not confirmed. A credential
+// that a new session has taken over is not revoked with the old one.
+func (m *Middleware) unended(snap *session.Snapshot, takenOver record.Credential) revoke.Unended {
+	return func(ctx context.Context) (record.Credential, bool, error) {
+		ended, err := m.end(ctx, snap)
+		if ended.Newest.SameAs(takenOver) {
+			ended.Newest = record.Credential{}
+		}
+		return ended.Newest, ended.Won, err
+	}
 }
 
-// revokeLater hands a credential of a session, which nobody is to use any more,
-// to the background, and with unended the session that the ledger has not ended.
-func (m *Middleware) revokeLater(whose Session, c record.Credential, unended *session.Snapshot) {
+// revokeLater hands a credential that no session uses any more to the
+// background, and with unended the session that the ledger has not ended.
+func (m *Middleware) revokeLater(whose Session, c record.Credential, unended revoke.Unended) {
 	m.revoker.Later(revoke.Job{Credential: c, Unended: unended, Told: told{m.events, whose}})
 }

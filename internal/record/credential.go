@@ -99,6 +99,12 @@ func (c *Credential) appendBody(dst []byte, s byte, base int64) []byte {
 	return dst
 }
 
+// SameAs reports whether c and other authenticate calls alike: the same token or
+// key, whatever is known of its expiry.
+func (c Credential) SameAs(other Credential) bool {
+	return c.Token == other.Token && c.APIKey == other.APIKey
+}
+
 // ParseCredential sets c to the credential at the beginning of b and returns what follows it. The error is [ErrMalformed],
 // and c is zero then, for anything that Append would not have written. c shares no memory with b.
 func ParseCredential(b []byte, c *Credential) (rest []byte, err error) {

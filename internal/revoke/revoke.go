@@ -64,7 +64,7 @@ const (
 // shared.
 type Job struct {
 	Credential record.Credential // zero: ECGrid is done with it
-	Unended    *session.Snapshot // not nil: the ledger has not confirmed the end either
+	Unended    Unended           // not nil: the ledger has not confirmed the end either
 	// Dead: ECGrid no longer knows the token. Its refresh token may live on.
 	Dead bool
 	Told Told
@@ -72,6 +72,10 @@ type Job struct {
 	answered, unanswered int           // failed tries so far
 	wait                 time.Duration // asked for by ECGrid
 }
+
+// Unended ends in the ledger what a sign-out could not. won reports whether this
+// call did it, and newest is then the credential to revoke.
+type Unended func(context.Context) (newest record.Credential, won bool, err error)
 
 // Told is told what becomes of a Job: each Pending is followed by one of the
 // others.
@@ -147,11 +151,8 @@ type Revoker struct {
 // Dependencies are what a Revoker works with.
 type Dependencies struct {
 	Upstream Upstream
-	// End ends a session in the ledger. won reports whether this call did it,
-	// and newest is then the credential to revoke.
-	End     func(context.Context, *session.Snapshot) (newest record.Credential, won bool, err error)
-	Now     func() time.Time
-	Timeout time.Duration // of a call in the background
+	Now      func() time.Time
+	Timeout  time.Duration // of a call in the background
 }
 
 // Upstream ends a token at ECGrid. Its errors wrap an [*ecgrid.Error] if ECGrid
@@ -259,7 +260,7 @@ func (v *Revoker) try(job *Job) (outcome Outcome, took time.Duration, err error)
 	}
 	var ledgerErr error
 	if job.Unended != nil {
-		newest, won, err := v.End(v.stopped, job.Unended)
+		newest, won, err := job.Unended(v.stopped)
 		if ledgerErr = err; err == nil {
 			job.Unended = nil
 		}
