@@ -159,6 +159,11 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // the same as a string. It returns no error.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// MarshalBinary always fails: encoding/gob would otherwise write the keys.
+func (c Config) MarshalBinary() ([]byte, error) {
+	return nil, errors.New("ecgridsession: a Config is not encoded")
+}
+
 // withDefaults fills in what was left zero.
 func (c Config) withDefaults() Config {
 	c.Upstream = cmp.Or(c.Upstream, "https://rest.ecgrid.io")

@@ -1,6 +1,7 @@
 package ecgridsession
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,9 +13,13 @@ import (
 
 // Credential is what ECGrid accepts as proof of who calls: a bearer token or an
 // API key. It never shows itself: every fmt verb, slog, JSON and text give the
-// kind and nothing else, so one that slips into a log line is no incident. The
-// zero value is no credential.
+// kind and nothing else, so one that slips into a log line is no incident. gob
+// and the other binary encoders of the standard library refuse it. The zero value
+// is no credential.
 type Credential struct {
+	// encoding/asn1 asks no method, and refuses a struct with such a field.
+	_ struct{}
+
 	// Token is sent as Authorization: Bearer (RFC 6750). At most 16 KiB of
 	// visible ASCII.
 	Token string
@@ -61,6 +66,12 @@ func (c Credential) MarshalText() ([]byte, error) { return []byte(c.String()), n
 
 // MarshalJSON gives String as a JSON string. It returns no error.
 func (c Credential) MarshalJSON() ([]byte, error) { return []byte(`"` + c.String() + `"`), nil }
+
+// MarshalBinary always fails: encoding/gob would otherwise write the fields. An
+// app that keeps a credential writes the fields that it needs, sealed.
+func (c Credential) MarshalBinary() ([]byte, error) {
+	return nil, errors.New("ecgridsession: a Credential is not encoded")
+}
 
 // isZero tells whether there is nothing to send. A refresh token alone counts
 // as nothing: it is never sent with a call.

@@ -33,6 +33,9 @@ type CookieStore struct {
 // CookieStoreConfig says how a [CookieStore] seals and sets its cookies. It
 // redacts itself when printed, logged or marshalled.
 type CookieStoreConfig struct {
+	// encoding/asn1 asks no method, and refuses a struct with such a field.
+	_ struct{}
+
 	// Keys are 32 random bytes each: the first seals, all of them open.
 	// Required. They may be those of [Config.Keys]: what is sealed for one
 	// purpose never opens for another.
@@ -70,6 +73,11 @@ func (c CookieStoreConfig) LogValue() slog.Value { return slog.StringValue(c.Str
 // MarshalText implements [encoding.TextMarshaler] with String, so JSON gets
 // the same as a string. It returns no error.
 func (c CookieStoreConfig) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// MarshalBinary always fails: encoding/gob would otherwise write the keys.
+func (c CookieStoreConfig) MarshalBinary() ([]byte, error) {
+	return nil, errors.New("ecgridsession: a CookieStoreConfig is not encoded")
+}
 
 // NewCookieStore returns a store for cfg, or every fault of it at once.
 func NewCookieStore(cfg CookieStoreConfig) (*CookieStore, error) {

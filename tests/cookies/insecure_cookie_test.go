@@ -30,9 +30,9 @@ func TestWithoutASecureCookieNobodySignsInOverANetwork(t *testing.T) {
 		"2001:db8::1":      false,
 		"0.0.0.0":          false,
 	} {
-		t.Run(address, func(t *testing.T) {
+		eachAddr(t, net.ParseIP(address), func(t *testing.T, local net.Addr) {
 			s := site.New(t, site.With(func(cfg *ecgridsession.Config) { cfg.InsecureCookie = true }))
-			arrived := context.WithValue(t.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.ParseIP(address), Port: 8080})
+			arrived := context.WithValue(t.Context(), http.LocalAddrContextKey, local)
 
 			form := url.Values{"login": {site.Demo.Login}, "password": {site.Demo.Password}}.Encode()
 			w := httptest.NewRecorder()
@@ -51,4 +51,19 @@ func TestWithoutASecureCookieNobodySignsInOverANetwork(t *testing.T) {
 			}
 		})
 	}
+}
+
+// eachAddr runs a property for every kind of address that a server may have: HTTP/3 comes in over UDP.
+func eachAddr(t *testing.T, ip net.IP, property func(t *testing.T, local net.Addr)) {
+	t.Helper()
+	for _, local := range []net.Addr{&net.TCPAddr{IP: ip, Port: 8080}, &net.UDPAddr{IP: ip, Port: 8080}, &net.IPAddr{IP: ip}} {
+		t.Run(local.Network()+" "+local.String(), func(t *testing.T) { property(t, local) })
+	}
+}
+
+func TestAUserSignsInOverASocketOfTheFileSystem(t *testing.T) {
+	s := site.New(t, site.With(func(cfg *ecgridsession.Config) { cfg.InsecureCookie = true }))
+	arrived := context.WithValue(t.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/app.sock", Net: "unix"})
+	_, err := s.Middleware.Start(httptest.NewRecorder(), httptest.NewRequestWithContext(arrived, http.MethodPost, "/", nil), s.Grid.Issue(site.Demo.ID))
+	assert.NoError(t, err)
 }
