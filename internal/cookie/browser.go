@@ -67,8 +67,6 @@ func (c *cookieCarrier) Write(w http.ResponseWriter, _ *http.Request, rec *recor
 	return nil
 }
 
-func (c *cookieCarrier) SealPlain(plain []byte) string { return c.sealed.SealPlain(plain) }
-
 // Delete implements [Carrier].
 func (c *cookieCarrier) Delete(w http.ResponseWriter, _ *http.Request) error {
 	Set(w.Header(), c.name, c.deletion)

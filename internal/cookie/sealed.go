@@ -55,7 +55,3 @@ func (s *Sealed) Open(value string) (rec record.Record, how Reading) {
 		return rec, Outdated
 	}
 }
-
-// SealPlain seals anything as a record is sealed, for tests of what Append would
-// never write.
-func (s *Sealed) SealPlain(plain []byte) string { return s.ring.SealText(plain, s.ad) }

@@ -38,8 +38,6 @@ type storeCarrier struct {
 // storeValue is the key of our one value in the store's session.
 const storeValue = "ecgridsession"
 
-func (c *storeCarrier) SealPlain(plain []byte) string { return c.sealed.SealPlain(plain) }
-
 // Read implements [Carrier].
 func (c *storeCarrier) Read(r *http.Request) (record.Record, Reading) {
 	// gorilla's own stores tell of a cookie that is longer than they take with

@@ -61,10 +61,3 @@ func (l *Ledger) EndStreams(snap *Snapshot) { l.streams.end(snap.Keys.Session())
 // Ends counts the ends of sessions in this process, of any session. A request that
 // sees another number than at its beginning has to look at its own session again.
 func (l *Ledger) Ends() uint64 { return l.streams.ends.Load() }
-
-// OpenStreams is how many keys streams are watched under.
-func (l *Ledger) OpenStreams() int {
-	l.streams.mu.Lock()
-	defer l.streams.mu.Unlock()
-	return len(l.streams.by)
-}

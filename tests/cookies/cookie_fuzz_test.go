@@ -17,13 +17,15 @@ import (
 // FuzzOpenCookie sends arbitrary Cookie lines: opening them never panics, and
 // whatever opens was sealed by us and stands in the line to the letter.
 func FuzzOpenCookie(f *testing.F) {
-	m, err := ecgridsession.New(ecgridsession.Config{Keys: [][]byte{site.NewKey(f), site.NewKey(f)}})
+	keys := [][]byte{site.NewKey(f), site.NewKey(f)}
+	m, err := ecgridsession.New(ecgridsession.Config{Keys: keys})
 	require.NoError(f, err)
+	cookies := site.NewCookies(f, site.Upstream, keys...)
 	now := time.Now()
 	// Each session has an id of its own, by which what opens is told.
 	var ours []string
 	for i := range byte(8) {
-		ours = append(ours, site.SealRecord(m, liveRecord(now, func(r *record.Record) {
+		ours = append(ours, cookies.Seal(liveRecord(now, func(r *record.Record) {
 			r.ID = [16]byte{i}
 			r.Login = strings.Repeat("x", int(i))
 			r.APIKey = i%2 == 1
@@ -51,7 +53,7 @@ func FuzzOpenCookie(f *testing.F) {
 		}
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header["Cookie"] = []string{line}
-		rec, opened := site.OpenCookie(m, r)
+		rec, opened := cookies.Open(r)
 		if opened {
 			found := 0
 			for pair := range strings.SplitSeq(line, ";") {

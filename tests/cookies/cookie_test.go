@@ -1,6 +1,7 @@
 package cookies
 
 import (
+	"cmp"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,7 +41,7 @@ func TestACookieCutAtAnyLengthIsAnonymous(t *testing.T) {
 
 func TestACookieIsBoundToItsNameItsKeysAndItsUpstream(t *testing.T) {
 	site.BothKinds(t, func(t *testing.T, s *site.Site, cookie string) {
-		base := ecgridsession.Config{Upstream: s.Grid.URL, Keys: [][]byte{s.Key}, Ledger: site.InUse(s.Middleware).Ledger}
+		base := ecgridsession.Config{Upstream: s.Grid.URL, Keys: [][]byte{s.Key}, Ledger: s.Ledger.Memory}
 		for name, change := range map[string]func(*ecgridsession.Config){
 			"other name":          func(c *ecgridsession.Config) { c.CookieName = "__Host-ecgrid-2" },
 			"name in other case":  func(c *ecgridsession.Config) { c.CookieName = "__Host-ECGrid" },
@@ -52,7 +53,7 @@ func TestACookieIsBoundToItsNameItsKeysAndItsUpstream(t *testing.T) {
 			change(&cfg)
 			other := site.NewMiddleware(t, cfg)
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			r.Header.Set("Cookie", site.InUse(other).CookieName+"="+cookie)
+			r.Header.Set("Cookie", cmp.Or(cfg.CookieName, "__Host-ecgrid")+"="+cookie)
 			assert.Falsef(t, site.Knows(other, r), name)
 		}
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -87,7 +88,7 @@ func TestABadCookieIsForgottenAndTheUserSignsInAgain(t *testing.T) {
 func TestACookieByAnOlderKeyIsTakenAndSetAnewByTheFirst(t *testing.T) {
 	site.BothKinds(t, func(t *testing.T, s *site.Site, cookie string) {
 		first := site.NewKey(t)
-		cfg := ecgridsession.Config{Upstream: s.Grid.URL, Ledger: site.InUse(s.Middleware).Ledger}
+		cfg := ecgridsession.Config{Upstream: s.Grid.URL, Ledger: s.Ledger.Memory}
 		cfg.Keys = [][]byte{first, s.Key}
 		rotated := site.NewMiddleware(t, cfg)
 		cfg.Keys = [][]byte{first}
@@ -106,12 +107,12 @@ func TestACookieByAnOlderKeyIsTakenAndSetAnewByTheFirst(t *testing.T) {
 
 		r.Header.Set("Cookie", site.Sent(value))
 		assert.True(t, site.Knows(site.NewMiddleware(t, ecgridsession.Config{
-			Upstream: s.Grid.URL, Ledger: site.InUse(s.Middleware).Ledger, Keys: [][]byte{first, s.Key},
+			Upstream: s.Grid.URL, Ledger: s.Ledger.Memory, Keys: [][]byte{first, s.Key},
 		}), r))
 		w = httptest.NewRecorder()
 		rotated.Wrap(http.NotFoundHandler()).ServeHTTP(w, r)
 		assert.Empty(t, w.Header()["Set-Cookie"], "once is enough")
-		rec, ok := site.OpenCookie(finished, r)
+		rec, ok := site.NewCookies(t, s.Grid.URL, first).Open(r)
 		assert.True(t, ok, "the older key may go now")
 		assert.EqualValues(t, site.Demo.ID, rec.UserID)
 	})
@@ -155,7 +156,7 @@ func TestEveryLengthOfCookieHasOneSpelling(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	tried := 0
 	for n := range 3 {
-		cookie := site.SealRecord(s.Middleware, liveRecord(time.Now(), func(r *record.Record) { r.Login = site.Demo.Login + strings.Repeat(" ", n) }))
+		cookie := s.Cookies().Seal(liveRecord(time.Now(), func(r *record.Record) { r.Login = site.Demo.Login + strings.Repeat(" ", n) }))
 		last := strings.IndexByte(alphabet, cookie[len(cookie)-1])
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Cookie", site.Sent(cookie))

@@ -223,10 +223,10 @@ func TestNULInACookieIsRefusedByTheServerOrAnonymous(t *testing.T) {
 
 func TestCookiesOpenedAtOnceNeverMix(t *testing.T) {
 	s := site.New(t)
-	now := time.Now()
+	cookies, now := s.Cookies(), time.Now()
 	var wg sync.WaitGroup
 	for i := range byte(16) {
-		cookie := site.SealRecord(s.Middleware, liveRecord(now, func(r *record.Record) {
+		cookie := cookies.Seal(liveRecord(now, func(r *record.Record) {
 			r.ID[15], r.UserID = i, int64(i)
 			r.Credential.Token = strings.Repeat(string('a'+rune(i)), 1000)
 		}))
@@ -235,7 +235,7 @@ func TestCookiesOpenedAtOnceNeverMix(t *testing.T) {
 			r.Header.Set("Cookie", site.Sent("tossed")+"; "+site.Sent(cookie))
 			want := strings.Repeat(string('a'+rune(i)), 1000)
 			for range 200 {
-				rec, opened := site.OpenCookie(s.Middleware, r)
+				rec, opened := cookies.Open(r)
 				assert.True(t, opened)
 				assert.EqualValues(t, i, rec.UserID)
 				assert.Equal(t, want, rec.Credential.Token)

@@ -35,13 +35,12 @@ func liveRecord(now time.Time, change func(*record.Record)) record.Record {
 }
 
 func TestARecordWithTimesThatCannotBeIsAnonymous(t *testing.T) {
-	site.BothKinds(t, func(t *testing.T, s *site.Site, cookie string) {
+	inBubble(t, func(t *testing.T, s *site.Site, cookie string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Cookie", site.Sent(cookie))
-		good, ok := site.OpenCookie(s.Middleware, r)
+		good, ok := s.Cookies().Open(r)
 		require.True(t, ok)
 		now := time.UnixMilli(good.StartedAt)
-		site.SetNow(s.Middleware, func() time.Time { return now })
 		for name, c := range map[string]struct {
 			change func(*record.Record)
 			known  bool
@@ -60,7 +59,7 @@ func TestARecordWithTimesThatCannotBeIsAnonymous(t *testing.T) {
 		} {
 			rec := good
 			c.change(&rec)
-			cookie := site.SealRecord(s.Middleware, rec)
+			cookie := s.Cookies().Seal(rec)
 			assert.Equal(t, c.known, s.Knows(site.Sent(cookie)), name)
 			if !c.known {
 				s.Refuses(site.Sent(cookie))
@@ -78,7 +77,7 @@ func TestARecordOfAnotherFormIsAnonymous(t *testing.T) {
 	s := site.New(t)
 	rec := liveRecord(time.Now(), func(*record.Record) {})
 	plain := rec.Append(nil)
-	require.True(t, s.Knows(site.Sent(site.SealPlain(s.Middleware, plain))))
+	require.True(t, s.Knows(site.Sent(s.Cookies().SealPlain(plain))))
 
 	for name, forged := range map[string][]byte{
 		"next version":        append([]byte{plain[0] + 1}, plain[1:]...),
@@ -91,7 +90,7 @@ func TestARecordOfAnotherFormIsAnonymous(t *testing.T) {
 		"nothing":             {},
 		"credential left out": plain[:30],
 	} {
-		cookie := site.Sent(site.SealPlain(s.Middleware, forged))
+		cookie := site.Sent(s.Cookies().SealPlain(forged))
 		assert.False(t, s.Knows(cookie), name)
 		s.Refuses(cookie)
 	}
@@ -187,29 +186,18 @@ func TestAnotherReplicasSlowClockNeverMovesWhatWasSeenBack(t *testing.T) {
 		cookie = site.CookieIn(t, b.Visit(site.Click, site.Sent(cookie)))
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Cookie", site.Sent(cookie))
-		before, ok := site.OpenCookie(b.Middleware, r)
+		before, ok := b.Cookies().Open(r)
 		require.True(t, ok)
 
 		other := site.NewKey(t) // another first key, so that the cookie is set anew
-		slow := newReplica(t, b, [][]byte{other, b.Key})
-		site.SetNow(slow, func() time.Time { return time.Now().Add(-5 * time.Minute) })
+		slow := b.Replica(func(cfg *ecgridsession.Config) { cfg.Keys = [][]byte{other, b.Key} }).AheadBy(-5 * time.Minute)
 		w := httptest.NewRecorder()
-		slow.Wrap(http.NotFoundHandler()).ServeHTTP(w, r)
+		slow.Middleware.Wrap(http.NotFoundHandler()).ServeHTTP(w, r)
 		r.Header.Set("Cookie", site.Sent(site.CookieIn(t, w)))
-		after, ok := site.OpenCookie(slow, r)
+		after, ok := site.NewCookies(t, b.Grid.URL, other, b.Key).Open(r)
 		require.True(t, ok)
 		assert.Equal(t, before.SeenAt, after.SeenAt)
 	})
-}
-
-// newReplica is another process of the same app, on the same ledger.
-func newReplica(t *testing.T, b *site.Site, keys [][]byte) *ecgridsession.Middleware {
-	t.Helper()
-	cfg := site.InUse(b.Middleware)
-	cfg.Keys = keys
-	m, err := ecgridsession.New(cfg)
-	require.NoError(t, err)
-	return m
 }
 
 func TestTheLimitsAreThoseOfTheConfig(t *testing.T) {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,55 +19,6 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/seal"
 	"github.com/ecgrid-contrib/ecgridsession/tests/site"
 )
-
-func TestAConfigOfKeysAloneHasEveryDefault(t *testing.T) {
-	logger := slog.New(slog.DiscardHandler)
-	before := slog.Default()
-	slog.SetDefault(logger)
-	t.Cleanup(func() { slog.SetDefault(before) })
-	in := site.InUse(site.NewMiddleware(t, ecgridsession.Config{Keys: [][]byte{site.NewKey(t)}}))
-
-	assert.Same(t, logger, in.Logger, "slog.Default() at the time of New")
-	assert.IsType(t, &ecgridsession.MemoryLedger{}, in.Ledger)
-	in.Logger, in.Ledger = nil, nil
-	want := ecgridsession.Config{
-		Upstream:      "https://rest.ecgrid.io",
-		CookieName:    "__Host-ecgrid",
-		SameSite:      http.SameSiteLaxMode,
-		IdleTimeout:   30 * time.Minute,
-		Lifetime:      8 * time.Hour,
-		RefreshBefore: 2 * time.Minute,
-		LoginURL:      "/login",
-		LogoutURL:     "/logout",
-		AfterLogin:    "/",
-		AfterLogout:   "/",
-		LoginField:    "login",
-		AuthTimeout:   5 * time.Second,
-		LogoutTimeout: 3 * time.Second,
-		LedgerTimeout: 200 * time.Millisecond,
-	}
-	// Field by field, since a Config prints and compares as little more than
-	// its upstream.
-	for i := range reflect.TypeFor[ecgridsession.Config]().NumField() {
-		name := reflect.TypeFor[ecgridsession.Config]().Field(i).Name
-		if field := reflect.ValueOf(in).Field(i); field.Kind() == reflect.Func {
-			assert.Nil(t, field.Interface(), name)
-		} else {
-			assert.Equal(t, reflect.ValueOf(want).Field(i).Interface(), field.Interface(), name)
-		}
-	}
-}
-
-func TestTheDefaultCookieWithoutSecureHasNoHostPrefix(t *testing.T) {
-	m := site.NewMiddleware(t, ecgridsession.Config{Keys: [][]byte{site.NewKey(t)}, InsecureCookie: true})
-	assert.Equal(t, "ecgrid-dev", site.InUse(m).CookieName)
-}
-
-func TestTwoMiddlewaresShareNoDefaultLedger(t *testing.T) {
-	keys := [][]byte{site.NewKey(t)}
-	one, two := site.NewMiddleware(t, ecgridsession.Config{Keys: keys}), site.NewMiddleware(t, ecgridsession.Config{Keys: keys})
-	assert.NotSame(t, site.InUse(one).Ledger, site.InUse(two).Ledger)
-}
 
 func TestSignInsDoNotGoThroughTheAppsDefaultTransport(t *testing.T) {
 	before := http.DefaultTransport

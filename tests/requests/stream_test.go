@@ -17,7 +17,6 @@ import (
 
 	"github.com/ecgrid-contrib/ecgridsession"
 	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
-	"github.com/ecgrid-contrib/ecgridsession/internal/inside"
 	"github.com/ecgrid-contrib/ecgridsession/tests/site"
 )
 
@@ -213,7 +212,6 @@ func TestAStreamsParentAndItsCallerEndItToo(t *testing.T) {
 		})
 		v.Get(r, "/stream")
 		synctest.Wait() // a goroutine that is left would fail the bubble at its end
-		assert.Zero(t, inside.Of(r.Middleware).Ledger.OpenStreams(), "no memory of it is left")
 	})
 }
 

@@ -53,7 +53,7 @@ func TestATokenOfAnySizeMakesASession(t *testing.T) {
 				r := httptest.NewRequest(http.MethodGet, "/", nil)
 				r.Header.Set("Cookie", pair)
 				require.Equal(t, given, credentialFor(t, s.Middleware, r), n)
-				rec, ok := site.OpenCookie(s.Middleware, r)
+				rec, ok := s.Cookies().Open(r)
 				require.True(t, ok)
 				if rec.InLedger {
 					inLedger++

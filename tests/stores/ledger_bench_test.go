@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession"
-	"github.com/ecgrid-contrib/ecgridsession/internal/inside"
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
+	"github.com/ecgrid-contrib/ecgridsession/tests/site"
 )
 
 // Run with -cpu 2: requests of several cores meet at the ledger's locks.
@@ -22,11 +22,21 @@ import (
 // manyEnded is how many ended sessions the ledger of a busy site may hold.
 const manyEnded = 1_000_000
 
+var benchKey = []byte(strings.Repeat("bench-key", 4))[:32]
+
+// sealedLedger is the ledger as a Middleware uses it.
+func sealedLedger(ledger *ecgridsession.MemoryLedger) *session.Ledger {
+	sealed, err := session.NewLedger(ledger, [][]byte{benchKey}, "https://rest.ecgrid.io:443", 0)
+	if err != nil {
+		panic(err)
+	}
+	return sealed
+}
+
 // benchSite is a middleware and the cookie of a session that needs no refresh.
 func benchSite(b *testing.B, ledger ecgridsession.Ledger) (*ecgridsession.Middleware, *http.Request) {
 	b.Helper()
-	key := []byte(strings.Repeat("bench-key", 4))[:32]
-	m, err := ecgridsession.New(ecgridsession.Config{Keys: [][]byte{key}, Ledger: ledger, Logger: slog.New(slog.DiscardHandler)})
+	m, err := ecgridsession.New(ecgridsession.Config{Keys: [][]byte{benchKey}, Ledger: ledger, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -50,10 +60,7 @@ var million = sync.OnceValue(func() *ecgridsession.MemoryLedger {
 
 // fillWithEnded puts n ended sessions into a ledger, as sign-out does.
 func fillWithEnded(ledger *ecgridsession.MemoryLedger, n int) {
-	sealed, err := session.NewLedger(ledger, [][]byte{[]byte(strings.Repeat("bench-key", 4))[:32]}, "https://rest.ecgrid.io:443", 0)
-	if err != nil {
-		panic(err)
-	}
+	sealed := sealedLedger(ledger)
 	var id [16]byte
 	for i := range n {
 		id[0], id[1], id[2], id[15] = byte(i), byte(i>>8), byte(i>>16), 1
@@ -72,28 +79,32 @@ func BenchmarkLedgerShareOfARequest(b *testing.B) {
 		name   string
 		ledger func() *ecgridsession.MemoryLedger
 	}{{"empty", ecgridsession.NewMemoryLedger}, {"million", million}} {
-		m, r := benchSite(b, size.ledger())
-		ledger := inside.Of(m).Ledger // once: asking for the parts allocates
+		under := size.ledger()
+		m, r := benchSite(b, under)
+		ledger := sealedLedger(under)
+		rec, ok := site.NewCookies(b, site.Upstream, benchKey).Open(r)
+		if !ok {
+			b.Fatal("no session")
+		}
+		snap := &session.Snapshot{Record: rec, Keys: ledger.Keys(rec.ID, rec.UserID)}
 		b.Run(size.name+"/ledger", func(b *testing.B) {
-			s := inside.Of(m).Requests.For(r)
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					// What open adds for the ledger: its keys, the look, the verdict.
-					keys := ledger.Keys(s.Newest().Record.ID, s.Newest().Record.UserID)
-					found, cutOff, err := ledger.Look(s, &keys)
-					if s.Newest().HasEnded(&found, cutOff, err) {
+					keys := ledger.Keys(snap.Record.ID, snap.Record.UserID)
+					found, cutOff, err := ledger.Look(b.Context(), &keys)
+					if snap.HasEnded(&found, cutOff, err) {
 						b.Error("ended")
 					}
 				}
 			})
 		})
 		b.Run(size.name+"/look", func(b *testing.B) {
-			s := inside.Of(m).Requests.For(r)
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					ledger.Look(s, &s.Newest().Keys)
+					ledger.Look(b.Context(), &snap.Keys)
 				}
 			})
 		})
@@ -114,10 +125,7 @@ func BenchmarkLedgerShareOfARequest(b *testing.B) {
 // cores at once.
 func BenchmarkMemoryLedgerLoad(b *testing.B) {
 	ledger := million()
-	sealed, err := session.NewLedger(ledger, [][]byte{[]byte(strings.Repeat("bench-key", 4))[:32]}, "https://rest.ecgrid.io:443", 0)
-	if err != nil {
-		b.Fatal(err)
-	}
+	sealed := sealedLedger(ledger)
 	keys := make([]session.Keys, 1<<16)
 	for i := range keys {
 		n := i * 15

@@ -12,16 +12,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ecgrid-contrib/ecgridsession"
+	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 	"github.com/ecgrid-contrib/ecgridsession/tests/site"
 )
 
-// endSessions has so many sessions ended in m's ledger, as a sign-out does.
-func endSessions(t *testing.T, m *ecgridsession.Middleware, from, n int, ttl time.Duration) {
+// endSessions has so many sessions ended in a ledger, as a sign-out does.
+func endSessions(t *testing.T, ledger *session.Ledger, from, n int, ttl time.Duration) {
 	t.Helper()
 	for i := range n {
 		var id [16]byte
 		binary.BigEndian.PutUint64(id[:], uint64(from+i))
-		if swapped, err := site.EndInLedger(m, t.Context(), id, ttl); err != nil || !swapped {
+		keys := ledger.Keys(id, 0)
+		_, swapped, err := ledger.SwapEntry(t.Context(), &keys, session.Entry{}, session.Entry{State: session.Ended}, ttl)
+		if err != nil || !swapped {
 			t.Fatalf("swapped: %t, error: %v", swapped, err)
 		}
 	}
@@ -31,9 +34,10 @@ func TestEndedSessionsTakeTheMemoryOfTheirEntriesUntilTheyLapse(t *testing.T) {
 	const sessions, atMost = 200_000, 200 // bytes for each
 	synctest.Test(t, func(t *testing.T) {
 		ledger := ecgridsession.NewMemoryLedger()
-		m := site.NewMiddleware(t, ecgridsession.Config{Keys: [][]byte{site.NewKey(t)}, Ledger: ledger})
+		sealed, err := session.NewLedger(ledger, [][]byte{site.NewKey(t)}, site.Upstream, 0)
+		require.NoError(t, err)
 		empty := heapInUse()
-		endSessions(t, m, 0, sessions, 10*time.Minute)
+		endSessions(t, sealed, 0, sessions, 10*time.Minute)
 		full := heapInUse()
 		each := float64(full-empty) / sessions
 		t.Logf("%.0f bytes for each of %d ended sessions", each, sessions)
@@ -49,19 +53,20 @@ func TestEndedSessionsTakeTheMemoryOfTheirEntriesUntilTheyLapse(t *testing.T) {
 		t.Logf("%d bytes left of them all once they have lapsed", left)
 		assert.Less(t, left, int64(full-empty)/20)
 		runtime.KeepAlive(ledger)
-		runtime.KeepAlive(m)
+		runtime.KeepAlive(sealed)
 	})
 }
 
 func TestASweepGoesOnWhileThereAreEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ledger := ecgridsession.NewMemoryLedger()
-		m := site.NewMiddleware(t, ecgridsession.Config{Keys: [][]byte{site.NewKey(t)}, Ledger: ledger})
+		sealed, err := session.NewLedger(ledger, [][]byte{site.NewKey(t)}, site.Upstream, 0)
+		require.NoError(t, err)
 		empty := heapInUse()
 		// A steady stream: what lapses makes room for what comes.
 		var most int64
 		for hour := range 10 {
-			endSessions(t, m, hour*10_000, 10_000, time.Hour)
+			endSessions(t, sealed, hour*10_000, 10_000, time.Hour)
 			most = max(most, int64(heapInUse())-int64(empty))
 			time.Sleep(time.Hour + time.Minute)
 		}
@@ -69,12 +74,12 @@ func TestASweepGoesOnWhileThereAreEntries(t *testing.T) {
 		assert.Less(t, most, int64(3*10_000*200))
 		// And after a time without any, it takes up again.
 		time.Sleep(24 * time.Hour)
-		endSessions(t, m, 1_000_000, 50_000, time.Minute)
+		endSessions(t, sealed, 1_000_000, 50_000, time.Minute)
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
 		assert.Less(t, int64(heapInUse())-int64(empty), int64(50_000*20))
 		runtime.KeepAlive(ledger)
-		runtime.KeepAlive(m)
+		runtime.KeepAlive(sealed)
 	})
 }
 
@@ -91,6 +96,7 @@ func TestALedgerThatIsForgottenCanBeCollected(t *testing.T) {
 		assert.Nil(t, forgotten.Value())
 	})
 }
+
 func heapInUse() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
