@@ -1,5 +1,9 @@
 // Package background counts goroutines that outlive the request which started
 // them, so that a shutdown can wait for them.
+//
+// It promises that nothing starts after Close has returned, and that Close waits
+// no longer than its context. It does not know what the goroutines do, and stops
+// none of them. Their owners have contexts for that.
 package background
 
 import (

@@ -1,4 +1,8 @@
 // Package memory is a ledger in this process's memory.
+//
+// It promises what every ledger does, a linearizable swap and an entry that
+// stays for its time to live, and that no call blocks. It does not know what its
+// keys and values mean. It has no goroutine, only a timer while it holds entries.
 package memory
 
 import (
@@ -62,8 +66,7 @@ type ledgerEntry struct {
 	lapses time.Duration // since the ledger's start
 }
 
-// New returns an empty ledger. The zero Table is not to be
-// used.
+// New returns an empty ledger. The zero Table is not to be used.
 func New() *Table {
 	return &Table{seed: maphash.MakeSeed(), start: time.Now()}
 }

@@ -1,4 +1,8 @@
-// Package origin says which requests may carry the credential.
+// Package origin decides which requests may carry the credential.
+//
+// It promises that a request for another scheme, host, port or path than the
+// upstream's is refused, in any spelling. It looks at one request and sends
+// nothing. It does not know the credential, sessions, or what follows a redirect.
 package origin
 
 import (
@@ -13,7 +17,7 @@ import (
 	"unicode"
 )
 
-// ErrOther is of a request that is not for the origin.
+// ErrOther means that a request is not for the origin.
 var ErrOther = errors.New("ecgridsession: request is not for the upstream origin")
 
 // Origin is what may be sent the credential: a scheme, a host, a port, and the
@@ -27,7 +31,9 @@ var ErrOther = errors.New("ecgridsession: request is not for the upstream origin
 type Origin struct {
 	scheme, host, port string // lower-case, the port always explicit
 	path               string // cleaned; "" where the API lives at the root
-	Base               *url.URL
+
+	// Base is the address that our own calls are built on. It is not changed.
+	Base *url.URL
 }
 
 // Parse reads Config.Upstream. Its errors name the fault and never the
