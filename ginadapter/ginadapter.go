@@ -21,8 +21,9 @@
 // The session is in the request's context: pass c.Request.Context() to
 // [ecgridsession.Middleware.Session], to EndWithSession, and to the requests that
 // go out through Client or Transport. c.Writer and c.Request are what Login, Start
-// and Logout take. Nothing is wrapped: c.Writer is gin's own, which flushes and
-// hijacks as it does without us.
+// and Logout take. c.Writer is gin's own, which counts, flushes and hijacks as it
+// does without us. The library's ResponseWriter is put under it, so that the
+// cookie is settled when gin writes the header, and not before.
 //
 // Never pass c itself as the context. As gin comes, c has nothing of the request's
 // context, so the user appears signed out. With [gin.Engine.ContextWithFallback] it
@@ -59,8 +60,8 @@ func Require(m *ecgridsession.Middleware) gin.HandlerFunc {
 }
 
 // adapt is for middleware that calls its handler, if at all, before it returns and
-// with the ResponseWriter that it was given. That is so for the two above, and not
-// for any middleware, which is why it is not exported.
+// with the ResponseWriter that it was given, or one around it. That is so for the
+// two above, and not for any middleware, which is why it is not exported.
 func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false
@@ -71,11 +72,25 @@ func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 				c.Abort()
 			}
 		}()
-		next := func(_ http.ResponseWriter, r *http.Request) {
+		above := &above{ResponseWriter: c.Writer}
+		next := func(w http.ResponseWriter, r *http.Request) {
 			passed = true
 			c.Request = r
+			if w == http.ResponseWriter(above) {
+				c.Next()
+				return
+			}
+			takeOut := putUnder(c, above, w)
+			returned := false
+			// After a panic a recovery answers, and nothing is settled.
+			defer func() {
+				if !returned {
+					takeOut()
+				}
+			}()
 			c.Next()
+			returned = true
 		}
-		middleware(http.HandlerFunc(next)).ServeHTTP(c.Writer, c.Request)
+		middleware(http.HandlerFunc(next)).ServeHTTP(above, c.Request)
 	}
 }

@@ -31,6 +31,7 @@ func (a *app) echoInbox(c *echo.Context) error {
 }
 
 func (a *app) echoHome(c *echo.Context) error {
+	cached(c.Response().Header(), c.Request())
 	return c.String(http.StatusOK, a.greeting(c.Request().Context()))
 }
 

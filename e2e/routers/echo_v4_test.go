@@ -31,6 +31,7 @@ func (a *app) echoV4Inbox(c echo.Context) error {
 }
 
 func (a *app) echoV4Home(c echo.Context) error {
+	cached(c.Response().Header(), c.Request())
 	return c.String(http.StatusOK, a.greeting(c.Request().Context()))
 }
 

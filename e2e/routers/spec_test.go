@@ -169,3 +169,23 @@ func TestACookieThatWrapSetsAnewReachesTheBrowser(t *testing.T) {
 		assert.NotEqual(t, before, b.cookies(), "sealed by the newer key")
 	})
 }
+
+func TestACookieThatIsDueReachesTheBrowserAndNoSharedCacheWhateverTheHandlerSets(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		b := s.browser()
+		older := s.sessionsWith(s.olderKey)
+		ecgridtest.SignIn(t, older, b.http, s.url, ecgridsession.Credential{Token: s.grid.Issue(demo.ID).Token})
+		before := b.cookies()
+		got := b.get("/?cached")
+		require.Equal(t, http.StatusOK, got.StatusCode)
+		assert.Equal(t, []string{"no-store"}, got.Header["Cache-Control"])
+		assert.Equal(t, []string{"no-store"}, got.Header["Cdn-Cache-Control"])
+		set := got.Header["Set-Cookie"]
+		require.Len(t, set, 2)
+		assert.ElementsMatch(t, []bool{true, false}, []bool{set[0] == "theme=dark", set[1] == "theme=dark"})
+		for _, c := range before {
+			assert.NotContains(t, b.cookies(), c, "sealed by the newer key")
+		}
+		assert.Equal(t, "Hello demo", b.get("/").body)
+	})
+}
