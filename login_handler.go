@@ -32,6 +32,10 @@ const maxLoginBody = 64 << 10
 // sets headers and leaves the answer to the caller, who has also checked that
 // the request comes from this site; [Middleware.LoginHandler] does both.
 //
+// At most 64 sign-ins wait for ECGrid at once, so that a slow ECGrid leaves room
+// for refreshes and sign-outs. One beyond that waits for a fifth of
+// Config.AuthTimeout, and then fails.
+//
 // The errors wrap an [UpstreamError] where ECGrid refused or did not answer
 // within Config.AuthTimeout, [ErrSessionTooLarge] or [ErrLedgerUnavailable], or
 // the error of a request that was cancelled. No cookie is set then, the session
@@ -40,6 +44,13 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 	if err := m.mayStart(r); err != nil {
 		return Session{}, err
 	}
+	// Before the time of the call begins: one that is cut short may leave a
+	// token that nobody knows.
+	leave, err := m.grid.signIns.Enter(r.Context(), m.cfg.AuthTimeout/5)
+	if err != nil {
+		return m.signInFailed(r.Context(), 0, signInError("login", err))
+	}
+	defer leave()
 	// To the end though the browser hangs up: a token that comes then must not
 	// be left alive.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), m.cfg.AuthTimeout)
@@ -138,6 +149,11 @@ func (m *Middleware) shownLogin(form signInForm) string {
 // identify asks ECGrid whose a credential is. The context of the call is over
 // when it returns, so that events are told in one that no call writes to.
 func (m *Middleware) identify(ctx context.Context, c Credential) (who ecgrid.Identity, took time.Duration, err error) {
+	leave, err := m.grid.signIns.Enter(ctx, m.cfg.AuthTimeout/5)
+	if err != nil {
+		return ecgrid.Identity{}, 0, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.AuthTimeout)
 	defer cancel()
 	began := m.limits.Now()

@@ -80,13 +80,16 @@ func New(cfg Config) (*Middleware, error) {
 		cfg: cfg, upstream: upstream, gate: gate, ledger: ledger,
 		answers: &web.Answers{OnError: cfg.ErrorHandler, Logger: cfg.Logger, Home: cfg.AfterLogin, Out: cfg.AfterLogout},
 		events:  &observer{logger: cfg.Logger, onEvent: cfg.OnEvent, lifetime: cfg.Lifetime},
-		grid:    grid{ecgrid.New(upstream.Base, base, cfg.LoginField)},
-		limits:  &session.Limits{Idle: cfg.IdleTimeout, Lifetime: cfg.Lifetime, Now: time.Now},
+		grid: grid{
+			Client:  ecgrid.New(upstream.Base, base, cfg.LoginField),
+			signIns: ecgrid.NewRoom(ecgrid.MaxSignIns), refreshes: ecgrid.NewRoom(ecgrid.MaxRefreshes),
+		},
+		limits: &session.Limits{Idle: cfg.IdleTimeout, Lifetime: cfg.Lifetime, Now: time.Now},
 	}
 	// What of a session is over is ended at ECGrid in the background.
 	orphaned := func(snap *session.Snapshot, c record.Credential) { m.revokeLater(m.events.describe(snap), c, nil) }
 	m.revoker = revoke.New(revoke.Dependencies{
-		Upstream: m.grid, Now: func() time.Time { return m.limits.Now() }, Timeout: cfg.AuthTimeout,
+		Upstream: grid{Client: m.grid.Client}, Now: func() time.Time { return m.limits.Now() }, Timeout: cfg.AuthTimeout,
 	})
 	m.refresher = lifecycle.New(lifecycle.Dependencies{
 		Ledger: ledger, Limits: m.limits, Upstream: m.grid, Orphaned: orphaned, Events: m.events,

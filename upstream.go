@@ -5,15 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 )
 
-// grid is ECGrid, whose failures are those that callers may see.
-type grid struct{ *ecgrid.Client }
+// grid is ECGrid, whose failures are those that callers may see. Its rooms keep
+// sign-ins, which anyone may send, from taking the connections of refreshes and
+// sign-outs. Those of package revoke are bounded there.
+type grid struct {
+	*ecgrid.Client
+	signIns, refreshes ecgrid.Room
+}
 
 // Refresh implements [lifecycle.Upstream] and [revoke.Upstream].
 func (g grid) Refresh(ctx context.Context, token, refreshToken string) (ecgrid.Grant, error) {
+	// At most half of the time goes into waiting: a call that is cut short may
+	// leave a token that nobody knows.
+	patience := time.Minute
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = time.Until(deadline) / 2
+	}
+	leave, err := g.refreshes.Enter(ctx, patience)
+	if err != nil {
+		return ecgrid.Grant{}, upstreamError("refresh", err)
+	}
+	defer leave()
 	grant, err := g.Client.Refresh(ctx, token, refreshToken)
 	if err != nil {
 		return grant, upstreamError("refresh", err)

@@ -38,6 +38,7 @@ const (
 	reasonOversized    = "token too large"
 	reasonNoUser       = "token accepted, but its user not found"
 	reasonOtherUser    = "token belongs to another user than the answer names"
+	reasonBusy         = "not sent: too many calls of its kind are under way"
 	reasonProblem      = "refused with problem details"
 	reasonUnsuccessful = "refused by ECGrid"
 	reasonUnsent       = "not sent: arguments unusable"

@@ -12,10 +12,10 @@ const (
 	maxHeaderBytes = 64 << 10
 	// maxIdlePerHost lets a burst of sign-ins keep its connections: net/http keeps two unless told otherwise.
 	maxIdlePerHost = 64
-	// maxConnsPerHost bounds what a slow upstream can hold open here, and how many TLS handshakes a burst begins at once. A
-	// call beyond it waits for a connection, within its context. With HTTP/1.1 and answers in 100 ms it lets over a thousand
-	// calls a second through; with HTTP/2 one connection serves many.
-	maxConnsPerHost = 128
+	// maxConnsPerHost bounds what a slow upstream can hold open here, and how many TLS handshakes a burst begins at once. It
+	// is the calls that may be under way: MaxSignIns, MaxRefreshes, and the 80 sign-outs of package revoke. With HTTP/1.1
+	// and answers in 100 ms it lets two thousand calls a second through; with HTTP/2 one connection serves many.
+	maxConnsPerHost = MaxSignIns + MaxRefreshes + 80
 	// idleTimeout is below the 60 s after which common load balancers close: a POST that meets such a close is lost, since
 	// net/http does not send it again.
 	idleTimeout = 45 * time.Second

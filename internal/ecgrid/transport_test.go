@@ -20,7 +20,7 @@ func TestThePrivateTransportIsBounded(t *testing.T) {
 	assert.Equal(t, int64(64<<10), rt.MaxResponseHeaderBytes)
 	assert.True(t, rt.DisableCompression)
 	assert.Equal(t, 64, rt.MaxIdleConnsPerHost)
-	assert.Equal(t, 128, rt.MaxConnsPerHost)
+	assert.Equal(t, ecgrid.MaxSignIns+ecgrid.MaxRefreshes+80, rt.MaxConnsPerHost)
 	assert.Equal(t, 45*time.Second, rt.IdleConnTimeout)
 	assert.True(t, rt.ForceAttemptHTTP2)
 	require.NotNil(t, rt.HTTP2)
