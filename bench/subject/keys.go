@@ -18,8 +18,8 @@ const (
 type KeyCase struct {
 	Keys   int
 	Sealer Sealer
-	// Dest decides what follows: only a Document's answer sets the cookie anew
-	// for an older key, or deletes it for an unknown one.
+	// Dest decides what follows. Only a Document's answer sets the cookie again
+	// for an older key. Wrap never deletes one.
 	Dest Dest
 }
 
@@ -82,7 +82,7 @@ func Keys(token Token, cases []KeyCase) ([]Subject, error) {
 					_, open := m.Session(r.Context())
 					refused = !open
 				}))
-				return refusing(h, fresh, &refused, c.Dest == Document)
+				return refusing(h, fresh, &refused, false)
 			}},
 			Subject{Name: c.GorillaBy(), Begin: func() Operation {
 				var refused bool
