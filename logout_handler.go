@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
 	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 	"github.com/ecgrid-contrib/ecgridsession/internal/revoke"
@@ -46,8 +47,8 @@ func (m *Middleware) logout(
 	// Until it is known whether anything is left for the background, Close waits.
 	defer m.revoker.Hold()()
 	s := m.requests.For(r)
-	snap := s.Endable()
-	if snap == nil {
+	all := s.Endables(r)
+	if len(all) == 0 {
 		m.requests.DeleteCookie(w, r)
 		if err := s.Unavailable(); err != nil {
 			return LogoutNone, fmt.Errorf("%w: %w", ErrLogoutUnconfirmed, err)
@@ -56,13 +57,41 @@ func (m *Middleware) logout(
 	}
 
 	// First the ledger: from here on no copy of the cookie opens the session.
-	// What only this process knows of the session is to be revoked as well
-	// (TestSigningOutRevokesTheTokenThatOnlyThisProcessKnows).
-	snap = m.refresher.Newest(snap)
-	ended, ledgerErr := m.end(ctx, snap)
-	m.ledger.EndStreams(snap) // also where the ledger is down
+	endings := make([]ending, len(all))
+	for i, snap := range all {
+		// What only this process knows of the session is to be revoked as well
+		// (TestSigningOutRevokesTheTokenThatOnlyThisProcessKnows).
+		snap = m.refresher.Newest(snap)
+		ended, err := m.end(ctx, snap)
+		m.ledger.EndStreams(snap) // also where the ledger is down
+		endings[i] = ending{snap, ended, err}
+	}
 	s.Close()
 	m.requests.DeleteCookie(w, r)
+	if until.IsZero() {
+		until = time.Now().Add(m.cfg.LogoutTimeout)
+	}
+	outcome, err := LogoutNone, error(nil)
+	for _, e := range endings {
+		next, nextErr := m.revokeEnded(ctx, e, until, judge)
+		outcome, err = max(outcome, next), errors.Join(err, nextErr)
+	}
+	return outcome, err
+}
+
+// ending is a session that a sign-out has ended in the ledger, or could not.
+type ending struct {
+	snap      *session.Snapshot
+	ended     lifecycle.Ending
+	ledgerErr error
+}
+
+// revokeEnded ends the credential of a session at ECGrid and reports the
+// sign-out.
+func (m *Middleware) revokeEnded(
+	ctx context.Context, e ending, until time.Time, judge func(LogoutOutcome) LogoutOutcome,
+) (LogoutOutcome, error) {
+	snap, ended, ledgerErr := e.snap, e.ended, e.ledgerErr
 	// Of several that sign out at once one has the token to revoke and the
 	// event to emit; to the others it has happened already.
 	if ledgerErr == nil && !ended.Won {
@@ -124,12 +153,9 @@ func (m *Middleware) logout(
 	return event.Outcome, err
 }
 
-// revokeInTime calls ECGrid within what a user is made to wait. until is set by
-// LogoutEverywhere, whose reset comes out of the same time.
+// revokeInTime calls ECGrid within what a user is made to wait. The reset of
+// LogoutEverywhere comes out of the same time.
 func (m *Middleware) revokeInTime(ctx context.Context, until time.Time, c record.Credential) (revoke.Outcome, error) {
-	if until.IsZero() {
-		until = time.Now().Add(m.cfg.LogoutTimeout)
-	}
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	return m.revoker.InRequest(ctx, func() (revoke.Outcome, error) { return m.revoker.Revoke(ctx, c) })

@@ -25,8 +25,8 @@ func (s *site) headers(path string, bytes int) {
 	const name = "Content-Security-Policy"
 	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, strings.Repeat("x", bytes-len(name+": \r\n")))
-		_, open := s.m.Session(r.Context())
-		io.WriteString(w, map[bool]string{true: "signed in", false: "anonymous"}[open])
+		_, err := s.m.Credential(r.Context()) // sees to a token that is due
+		io.WriteString(w, map[bool]string{true: "signed in", false: "anonymous"}[err == nil])
 	})
 }
 

@@ -2,6 +2,7 @@ package cookie
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gorilla/sessions"
 
@@ -33,7 +34,12 @@ func (c *cookieCarrier) Read(r *http.Request) (record.Record, Reading) {
 	}
 	var rec record.Record
 	best := Absent
-	for _, value := range values {
+	for i, value := range values {
+		// The same cookie twice is one: some adapters of serverless platforms
+		// send each of them so.
+		if slices.Contains(values[:i], value) {
+			continue
+		}
 		var candidate record.Record
 		how := Unreadable
 		// Before any decoding, so that a megabyte costs what a byte does.

@@ -24,6 +24,9 @@ import (
 type Carrier interface {
 	// Read opens what the request carries. The record is zero unless it was read.
 	Read(r *http.Request) (record.Record, Reading)
+	// All opens each session that the request carries, for a sign-out when there
+	// are several and Read could not say which one counts.
+	All(r *http.Request) []record.Record
 	// Write sets the cookie that carries rec, fresh where the session has just
 	// started. It returns session.ErrTooLarge if rec does not fit.
 	Write(w http.ResponseWriter, r *http.Request, rec *record.Record, fresh bool) error

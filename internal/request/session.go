@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
@@ -136,6 +137,28 @@ func (s *Session) Endable() *session.Snapshot {
 		return nil
 	}
 	return s.carried
+}
+
+// Endables are the sessions that a sign-out ends: usually one. If the request
+// carries several cookies of ours that open, nothing says which is the user's,
+// and all of them end.
+func (s *Session) Endables(r *http.Request) []*session.Snapshot {
+	if snap := s.Endable(); snap != nil {
+		return []*session.Snapshot{snap}
+	}
+	if s.ended.Load() || s.reading != cookie.Unreadable {
+		return nil
+	}
+	var all []*session.Snapshot
+	for _, rec := range s.o.Carrier.All(r) {
+		snap := &session.Snapshot{Record: rec, Keys: s.o.Ledger.Keys(rec.ID, rec.UserID)}
+		if i := slices.IndexFunc(all, func(o *session.Snapshot) bool { return o.Record.ID == rec.ID }); i < 0 {
+			all = append(all, snap)
+		} else if all[i].Record.Generation < rec.Generation {
+			all[i] = snap
+		}
+	}
+	return all
 }
 
 // Open returns the newest snapshot of an open session, or why there is none. newest
