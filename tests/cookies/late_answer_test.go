@@ -54,7 +54,7 @@ func (h *heldRoute) meanwhile(t *testing.T, b *site.Browser, happens func(), hea
 func TestAnAnswerThatComesAfterTheSignOutBringsNothingBack(t *testing.T) {
 	site.EachWay(t, func(t *testing.T, s *site.Site, b *site.Browser) {
 		h := hold(s)
-		s.ClockOf().Advance(5 * time.Minute) // the cookie is due
+		b.Age(5 * time.Minute) // the cookie is due
 		tab := b.WithCookie(s)
 		late := h.meanwhile(t, tab, func() { site.RequireDeletion(t, b.Post("/logout", nil)) }, site.Click...)
 

@@ -182,14 +182,15 @@ func TestNoGoroutineIsLeftAfterClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("site", func(t *testing.T) {
 		s := site.New(t, site.With(func(cfg *ecgridsession.Config) { cfg.LogoutTimeout = 100 * time.Millisecond }))
-		clock := s.ClockOf()
 		browsers := make([]*site.Browser, 20)
 		for i := range browsers {
 			browsers[i] = s.Browser().SignIn()
 		}
 		s.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: 300 * time.Millisecond})
 		s.Grid.Inject(ecgridtest.Fault{Path: site.LogoutCall, Times: 10, Hang: true})
-		clock.Advance(site.UntilDue)
+		for _, b := range browsers {
+			b.Age(site.UntilDue)
+		}
 		site.AtOnce(len(browsers), func(i int) { browsers[i].Get("/inbox") })
 		require.Len(t, s.Events.Of(ecgridsession.SessionRefreshed), len(browsers))
 		for _, b := range browsers {

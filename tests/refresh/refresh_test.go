@@ -301,10 +301,9 @@ func TestARefreshIsNotRepeatedOverACutConnection(t *testing.T) {
 				cfg.Upstream = server.URL
 				cfg.BaseTransport = server.Client().Transport
 			}))
-			clock := s.ClockOf()
 			b := s.Browser().SignIn() // the connection has been used from here on
 			api.Inject(ecgridtest.Fault{Path: site.RefreshCall, Reset: true})
-			clock.Advance(site.UntilDue)
+			b.Age(site.UntilDue)
 			b.Get("/private")
 			require.Len(t, s.Events.Of(ecgridsession.RefreshFailed), 1)
 			assert.Len(t, api.Calls(site.RefreshCall), 1)

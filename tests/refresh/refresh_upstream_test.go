@@ -17,10 +17,9 @@ func TestWhateverECGridDoesARefreshSignsNobodyOutWithoutItsWord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := site.ThroughGateway(t, fault.Deadlines)
 			s := g.Site
-			clock := s.ClockOf()
 			b := s.Browser().SignIn()
 			fault.Install(g)
-			clock.Advance(site.UntilDue)
+			b.Age(site.UntilDue)
 
 			began := time.Now()
 			got := b.Get("/private")

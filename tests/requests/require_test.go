@@ -116,7 +116,7 @@ func TestRequireWorksOutsideOfWrapAndOnceInsideOfIt(t *testing.T) {
 		io.WriteString(w, session.Login)
 	}))
 	b := s.Browser().SignIn()
-	s.ClockOf().Advance(5 * time.Minute)
+	b.Age(5 * time.Minute)
 	for name, h := range map[string]http.Handler{
 		"outside": bare, "inside": s.Middleware.Wrap(bare), "twice": s.Middleware.Require(bare), "inside twice": s.Middleware.Wrap(s.Middleware.Wrap(bare)),
 	} {

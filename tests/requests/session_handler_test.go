@@ -64,25 +64,23 @@ func TestThePagesScriptsLearnThatNobodyIsSignedIn(t *testing.T) {
 
 func TestAskingForTheSessionDoesNotProlongIt(t *testing.T) {
 	site.EachWay(t, func(t *testing.T, s *site.Site, b *site.Browser) {
-		clock := s.ClockOf()
 		for minutes := 5; minutes <= 25; minutes += 5 {
-			clock.Advance(5 * time.Minute)
+			b.Age(5 * time.Minute)
 			got := b.Get("/session", site.FetchCall...)
 			require.Equal(t, http.StatusOK, got.StatusCode)
 			if minutes < 13 { // later a newer token comes by cookie
 				site.RequireNoCookie(t, got)
 			}
 		}
-		clock.Advance(6 * time.Minute)
+		b.Age(6 * time.Minute)
 		assert.Equal(t, http.StatusUnauthorized, b.Get("/session", site.FetchCall...).StatusCode, "idle for 31 minutes, whoever polled")
 	})
 }
 
 func TestAnyOtherRequestProlongsTheSession(t *testing.T) {
 	site.EachWay(t, func(t *testing.T, s *site.Site, b *site.Browser) {
-		clock := s.ClockOf()
 		for range 10 {
-			clock.Advance(29 * time.Minute)
+			b.Age(29 * time.Minute)
 			require.Equal(t, "user demo", b.Get("/").Text)
 		}
 	})

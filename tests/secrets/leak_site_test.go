@@ -21,7 +21,6 @@ type leakSite struct {
 	*site.Site
 	leaks  *leaks
 	ledger *recordingLedger
-	clock  *site.AdvancingClock
 }
 
 func newLeakSite(t *testing.T, changes ...func(*ecgridsession.Config)) *leakSite {
@@ -46,7 +45,6 @@ func newLeakSite(t *testing.T, changes ...func(*ecgridsession.Config)) *leakSite
 		seen.show(*cfg)
 		seen.show(cfg)
 	})...))
-	ts.clock = ts.ClockOf()
 	ts.Grid.SetRefreshTokens(true)
 	seen.secret("key", string(ts.Key))
 	seen.secret("password", site.Demo.Password)

@@ -55,12 +55,6 @@ func (ts *leakSite) tellAll(t *testing.T, form url.Values) {
 		ts.take(got, nil)
 		ts.take(b.Get("/know"), nil)
 	}
-	// A token is due for as long as the site's clock is ahead.
-	whileDue := func(do func()) {
-		ts.clock.Advance(site.UntilDue)
-		do()
-		ts.clock.Advance(-site.UntilDue)
-	}
 	for _, bad := range []url.Values{wrong, badKey, both, {}} {
 		ts.visit(t, b, http.MethodPost, "/login", bad)
 	}
@@ -92,7 +86,8 @@ func (ts *leakSite) tellAll(t *testing.T, form url.Values) {
 			}
 			ts.take(ts.Browser().Try(t.Context(), http.MethodPost, "/login", strings.NewReader(form.Encode()), "Content-Type", "application/x-www-form-urlencoded"))
 			refreshes := len(ts.Grid.Calls(site.RefreshCall))
-			whileDue(func() { ts.take(b.Get("/private"), nil) })
+			b.Age(site.UntilDue)
+			ts.take(b.Get("/private"), nil)
 			require.Equal(t, byKey, len(ts.Grid.Calls(site.RefreshCall)) == refreshes, "a token is refreshed")
 			ts.take(b.Get("/call"), nil)
 			ts.take(b.Post("/logout", nil), nil)
@@ -113,7 +108,8 @@ func (ts *leakSite) tellAll(t *testing.T, form url.Values) {
 	// And all goes well.
 	signIn()
 	refreshed := len(ts.Events.Of(ecgridsession.SessionRefreshed))
-	whileDue(func() { ts.take(b.Get("/private"), nil) })
+	b.Age(site.UntilDue)
+	ts.take(b.Get("/private"), nil)
 	require.Equal(t, byKey, len(ts.Events.Of(ecgridsession.SessionRefreshed)) == refreshed, "a token is refreshed")
 	ts.take(b.Get("/know"), nil)
 	ts.take(b.Post("/everywhere", nil), nil)

@@ -22,9 +22,7 @@ func TestNoCopyOfTheCookieOpensASignedOutSessionOnAnyReplica(t *testing.T) {
 				cfg.CredentialInLedger = kind == "bearer in the ledger"
 			}
 			here := site.New(t, site.With(long))
-			clock := here.ClockOf()
 			there := here.Replica()
-			site.SetNow(there.Middleware, clock.Now)
 
 			b := here.Browser()
 			if kind == "API key" {
@@ -35,10 +33,16 @@ func TestNoCopyOfTheCookieOpensASignedOutSessionOnAnyReplica(t *testing.T) {
 			// The browser's cookie as it was at each of three moments.
 			var copies []*site.Browser
 			values := map[string]bool{}
+			age := func(d time.Duration) {
+				for _, c := range copies {
+					c.Age(d)
+				}
+			}
 			for range 3 {
 				copies = append(copies, b.WithCookie(here), b.WithCookie(there))
 				values[b.Cookie().Value] = true
-				clock.Advance(time.Hour)
+				age(time.Hour)
+				b.Age(time.Hour)
 				require.True(t, b.SignedIn())
 				b.Get("/") // SessionHandler alone does not prolong
 			}
@@ -51,7 +55,7 @@ func TestNoCopyOfTheCookieOpensASignedOutSessionOnAnyReplica(t *testing.T) {
 				for _, c := range copies {
 					site.RequireAnonymous(t, c.Site, c)
 				}
-				clock.Advance(5*time.Hour - time.Minute) // a minute before the absolute end
+				age(5*time.Hour - time.Minute) // a minute before the absolute end
 			}
 		})
 	}
@@ -60,9 +64,8 @@ func TestNoCopyOfTheCookieOpensASignedOutSessionOnAnyReplica(t *testing.T) {
 func TestTheLedgerIsAskedToRememberAnEndUntilNoReplicaOpensTheCookie(t *testing.T) {
 	ledger := site.NewOpenLedger()
 	s := site.New(t, site.With(func(cfg *ecgridsession.Config) { cfg.Ledger = ledger }))
-	clock := s.ClockOf()
 	b := s.Browser().SignIn()
-	clock.Advance(20 * time.Minute)
+	b.Age(20 * time.Minute)
 	b.Post("/logout", nil)
 	ttls := ledger.TimesToLive()
 	require.Len(t, ttls, 1)
@@ -227,10 +230,9 @@ func TestOfTwoSignInsInOneRequestTheFirstIsRevoked(t *testing.T) {
 		}
 	})
 	s.Grid.SetTokenTTL(24 * time.Hour)
-	clock := s.ClockOf()
 	b := s.Browser().SignIn()
 	require.Equal(t, 1, s.Grid.LiveTokens(site.Demo.ID))
-	clock.Advance(31 * time.Minute) // the cookie it comes with is idle
+	b.Age(31 * time.Minute) // the cookie it comes with is idle
 	b.Post("/two", nil)
 	require.NoError(t, s.Middleware.Close(t.Context()))
 	assert.Equal(t, 2, s.Grid.LiveTokens(site.Demo.ID), "the idle one, which is left alone, and the last")

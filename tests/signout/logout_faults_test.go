@@ -94,10 +94,9 @@ func TestWhatECGridSaysIsNeverShownNorLogged(t *testing.T) {
 						shown = append(shown, name+": "+strings.Join(values, "\n"))
 					}
 				}
-				clock := s.ClockOf()
 				b := s.Browser().SignIn()
 				site.Answering(status, saying(false, message), "Retry-After", "canary", "X-Canary", "canary")(g)
-				clock.Advance(site.UntilDue)
+				b.Age(site.UntilDue)
 				show(b.Get("/private")) // asks for a fresh token
 				require.Len(t, s.Events.Of(ecgridsession.RefreshFailed), 1)
 				for _, accept := range []string{"text/html", "application/json"} {

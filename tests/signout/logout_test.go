@@ -100,9 +100,8 @@ func TestSignOutOfAnIdleSessionRevokesTheTokenThatCanStillBeRead(t *testing.T) {
 	for kind, signIn := range site.SignInKinds {
 		t.Run(kind, func(t *testing.T) {
 			s := site.New(t, site.With(func(cfg *ecgridsession.Config) { cfg.IdleTimeout = 10 * time.Minute }))
-			clock := s.ClockOf()
 			b := signIn(s.Browser())
-			clock.Advance(11 * time.Minute)
+			b.Age(11 * time.Minute)
 			require.Equal(t, http.StatusUnauthorized, b.Get("/session", site.FetchCall...).StatusCode)
 			require.Empty(t, s.Grid.Calls(site.LogoutCall), "idleness alone revokes nothing")
 
@@ -119,7 +118,7 @@ func TestSignOutOfAnIdleSessionRevokesTheTokenThatCanStillBeRead(t *testing.T) {
 
 func TestSignOutPastTheAbsoluteEndRevokesOnce(t *testing.T) {
 	site.EachWay(t, func(t *testing.T, s *site.Site, b *site.Browser) {
-		s.ClockOf().Advance(11 * time.Minute)
+		b.Age(11 * time.Minute)
 		got := b.Post("/logout", nil)
 		assert.Equal(t, http.StatusSeeOther, got.StatusCode)
 		site.RequireDeletion(t, got)

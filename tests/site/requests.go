@@ -39,7 +39,7 @@ func (s *Site) Raw(t *testing.T, request string) Answer {
 // proves it.
 func (s *Site) Overdue(b *Browser) {
 	s.T.Helper()
-	s.ClockOf().Advance(5 * time.Minute)
+	b.Age(5 * time.Minute)
 	copied := b.WithCookie(s)
 	require.Len(s.T, copied.Get("/").SessionCookies(), 1, "Wrap sets the cookie anew by now")
 }

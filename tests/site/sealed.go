@@ -37,7 +37,7 @@ func NewCookies(t testing.TB, upstream string, keys ...[]byte) *Cookies {
 }
 
 // Cookies are those of the site.
-func (s *Site) Cookies() *Cookies { return NewCookies(s.T, s.Grid.URL, s.Key) }
+func (s *Site) Cookies() *Cookies { return NewCookies(s.T, s.config.Upstream, s.config.Keys...) }
 
 // Seal returns the value of the cookie that carries rec.
 func (c *Cookies) Seal(rec record.Record) string { return c.SealPlain(rec.Append(nil)) }

@@ -49,6 +49,7 @@ type Site struct {
 	Logs       *LogBuffer // everything that was logged, at every level
 
 	settings settings
+	config   ecgridsession.Config // as New was given it
 }
 
 // Option changes how a site is started.
@@ -116,6 +117,7 @@ func (s *Site) start(changes []func(*ecgridsession.Config)) {
 	for _, change := range changes {
 		change(&cfg)
 	}
+	s.config = cfg
 	patience := 100 * time.Millisecond
 	if s.settings.inProcess {
 		patience = time.Minute // of the bubble: long enough for a last try at everything

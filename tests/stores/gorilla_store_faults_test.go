@@ -4,9 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -164,14 +166,16 @@ func (l *unpluggableLedger) CompareAndSwap(ctx context.Context, key string, old,
 }
 
 func TestARowIsWrittenAgainUnderItsOwnID(t *testing.T) {
-	s, dir := onFiles(t)
-	b := s.Browser().SignIn()
-	before := rows(t, dir)
-	site.SetNow(s.Middleware, func() time.Time { return time.Now().Add(10 * time.Minute) })
-	require.Len(t, b.Get("/", site.Click...).SessionCookies(), 1)
-	assert.Equal(t, before, rows(t, dir), "no row is left behind by each cookie that is set anew")
-	site.SetNow(s.Middleware, func() time.Time { return time.Now().Add(35 * time.Minute) })
-	assert.Equal(t, "user demo", b.Get("/").Text, "it counts from the later request")
+	synctest.Test(t, func(t *testing.T) {
+		s, dir := onFiles(t, site.InProcess())
+		v := s.SignIn(site.Demo)
+		before := rows(t, dir)
+		time.Sleep(10 * time.Minute)
+		require.Len(t, v.Get(s, "/", site.Click...).SessionCookies(), 1)
+		assert.Equal(t, before, rows(t, dir), "no row is left behind by each cookie that is set anew")
+		time.Sleep(25 * time.Minute)
+		assert.Equal(t, "user demo", v.Get(s, "/").Text, "it counts from the later request")
+	})
 }
 
 func TestARowThatIsNotOursIsUnreadable(t *testing.T) {
@@ -197,32 +201,32 @@ func (s oddStore) Save(r *http.Request, w http.ResponseWriter, session *sessions
 }
 
 func TestAStoreThatSetsItsCookieAndFailsSetsNone(t *testing.T) {
-	var failing atomic.Bool
-	gorilla := sessions.NewCookieStore(site.NewKey(t))
-	s := site.New(t, site.With(func(c *ecgridsession.Config) {
-		c.Store = oddStore{gorilla, func(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
-			err := gorilla.Save(r, w, session)
-			if failing.Load() {
-				err = site.ErrBackend
-			}
-			return err
-		}}
-	}))
-	// From the start, since revocations of the background read the clock.
-	var later atomic.Int64
-	site.SetNow(s.Middleware, func() time.Time { return time.Now().Add(time.Duration(later.Load())) })
-	failing.Store(true)
-	got := s.Browser().Post("/login", map[string][]string{"login": {site.Demo.Login}, "password": {site.Demo.Password}})
-	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
-	assert.Empty(t, got.Header["Set-Cookie"])
+	synctest.Test(t, func(t *testing.T) {
+		var failing atomic.Bool
+		gorilla := sessions.NewCookieStore(site.NewKey(t))
+		s := site.New(t, site.InProcess(), site.With(func(c *ecgridsession.Config) {
+			c.Store = oddStore{gorilla, func(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+				err := gorilla.Save(r, w, session)
+				if failing.Load() {
+					err = site.ErrBackend
+				}
+				return err
+			}}
+		}))
+		failing.Store(true)
+		form := url.Values{"login": {site.Demo.Login}, "password": {site.Demo.Password}}
+		got := new(site.Visitor).SendForm(t.Context(), s, http.MethodPost, "/login", form)
+		assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
+		assert.Empty(t, got.Header["Set-Cookie"])
 
-	failing.Store(false)
-	b := s.Browser().SignIn()
-	failing.Store(true)
-	later.Store(int64(10 * time.Minute))
-	aged := b.Get("/", site.Click...)
-	assert.Equal(t, "user demo", aged.Text)
-	assert.Empty(t, aged.Header["Set-Cookie"], "the one that the browser has goes on")
+		failing.Store(false)
+		v := s.SignIn(site.Demo)
+		failing.Store(true)
+		time.Sleep(10 * time.Minute)
+		aged := v.Get(s, "/", site.Click...)
+		assert.Equal(t, "user demo", aged.Text)
+		assert.Empty(t, aged.Header["Set-Cookie"], "the one that the browser has goes on")
+	})
 }
 
 func TestAStoreThatSetsNoCookieIsAFaultAtSignIn(t *testing.T) {
@@ -259,18 +263,20 @@ func TestADeletionTellsTheStoreNothingOfTheSession(t *testing.T) {
 }
 
 func TestRequestsThatRaceWithALogoutOpenNothingAfterIt(t *testing.T) {
-	s, _ := onFiles(t)
-	b := s.Browser().SignIn()
-	value := b.Cookie().Value
-	site.SetNow(s.Middleware, func() time.Time { return time.Now().Add(10 * time.Minute) }) // each of them writes the row again
-	var wg sync.WaitGroup
-	for range 32 {
-		wg.Go(func() {
-			w := s.Visit(site.Click, site.Sent(value))
-			assert.Equal(t, http.StatusOK, w.Code)
-		})
-	}
-	b.Post("/logout", nil)
-	wg.Wait()
-	assert.False(t, s.Knows(site.Sent(value)))
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := onFiles(t, site.InProcess())
+		v := s.SignIn(site.Demo)
+		value := v.Cookie
+		time.Sleep(10 * time.Minute) // each of them writes the row again
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				w := s.Visit(site.Click, site.Sent(value))
+				assert.Equal(t, http.StatusOK, w.Code)
+			})
+		}
+		v.Post(s, "/logout")
+		wg.Wait()
+		assert.False(t, s.Knows(site.Sent(value)))
+	})
 }

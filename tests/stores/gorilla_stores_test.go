@@ -39,12 +39,12 @@ func onEachStore(t *testing.T, property func(t *testing.T, s *site.Site, b *site
 }
 
 // onFiles is a site on gorilla's FilesystemStore, and the directory of its rows.
-func onFiles(t *testing.T, changes ...func(*ecgridsession.Config)) (s *site.Site, dir string) {
+func onFiles(t *testing.T, options ...site.Option) (s *site.Site, dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	return site.New(t, site.With(append(changes, func(c *ecgridsession.Config) {
+	return site.New(t, append(options, site.With(func(c *ecgridsession.Config) {
 		c.Store = sessions.NewFilesystemStore(dir, site.NewKey(t))
-	})...)), dir
+	}))...), dir
 }
 
 // rows are the files of a FilesystemStore, by name.
