@@ -11,7 +11,6 @@ import (
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/cookie"
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
-	"github.com/ecgrid-contrib/ecgridsession/internal/inside"
 	"github.com/ecgrid-contrib/ecgridsession/internal/lifecycle"
 	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
 	"github.com/ecgrid-contrib/ecgridsession/internal/origin"
@@ -101,17 +100,6 @@ func New(cfg Config) (*Middleware, error) {
 		CredentialInLedger: cfg.CredentialInLedger, Unshared: inMemory, Orphaned: orphaned,
 	}
 	return m, nil
-}
-
-// Tests in other packages look inside by this; nobody else can import it.
-func init() {
-	inside.Of = func(m any) inside.Parts {
-		p := m.(*Middleware)
-		return inside.Parts{Limits: p.limits, Carrier: p.requests.Carrier, Ledger: p.ledger, Config: p.cfg,
-			Requests: p.requests, Upstream: p.upstream.String(),
-			Emit: func(ctx context.Context, e any) { p.events.emit(ctx, e.(Event)) },
-		}
-	}
 }
 
 // Wrap opens the session of each request and hands it, in the request's

@@ -25,7 +25,7 @@ const modulePath = "github.com/ecgrid-contrib/ecgridsession"
 // its row, and no other package of the module. What is not listed as a key is
 // outside of the house: tests, the fake, the example.
 var allowedImports = map[string]string{
-	"": "internal/cookie internal/ecgrid internal/inside internal/lifecycle internal/localpath internal/memory internal/origin " +
+	"": "internal/cookie internal/ecgrid internal/lifecycle internal/localpath internal/memory internal/origin " +
 		"internal/record internal/request internal/revoke internal/seal internal/session internal/web",
 	"internal/request":    "internal/cookie internal/lifecycle internal/record internal/session internal/web",
 	"internal/cookie":     "internal/record internal/seal internal/session",
