@@ -44,7 +44,7 @@ func removesAnUpload(t *testing.T, status int, then func()) {
 		assert.Equal(t, 1, onDisk(), "the file was too large for memory")
 		then()
 	}))
-	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	app := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if recover() != nil {
 				w.WriteHeader(http.StatusInternalServerError)
@@ -52,6 +52,8 @@ func removesAnUpload(t *testing.T, status int, then func()) {
 		}()
 		handler.ServeHTTP(w, r)
 	}))
+	app.Config.ErrorLog = site.ErrorLog(t)
+	app.Start()
 	defer app.Close()
 
 	var body bytes.Buffer

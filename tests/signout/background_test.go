@@ -2,7 +2,6 @@ package signout
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -13,39 +12,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ecgrid-contrib/ecgridsession"
-	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 	"github.com/ecgrid-contrib/ecgridsession/tests/site"
 )
 
-// background is an app and a fake ECGrid without a network, for bubbles of
-// testing/synctest, where time is the subject.
+// background is a site in process whose calls to ECGrid are counted.
 type background struct {
-	t          *testing.T
-	Middleware *ecgridsession.Middleware
-	Grid       *ecgridtest.API
-	Events     *site.EventLog
-
+	*site.Site
 	inFlight, most atomic.Int64 // calls to ECGrid
 }
 
 func newBackground(t *testing.T, changes ...func(*ecgridsession.Config)) *background {
 	t.Helper()
-	p := &background{t: t, Grid: ecgridtest.NewAPI(), Events: &site.EventLog{}}
-	p.Grid.AddUser(site.Demo)
+	p := &background{}
+	p.Site = site.New(t, site.InProcess(), site.With(func(cfg *ecgridsession.Config) {
+		cfg.BaseTransport, cfg.Ledger = p, ecgridsession.NewMemoryLedger()
+	}), site.With(changes...))
 	p.Grid.SetTokenTTL(24 * time.Hour) // no token goes by itself while a test sleeps
-	cfg := ecgridsession.Config{
-		Upstream:      "https://ecgrid.example",
-		Keys:          [][]byte{site.NewKey(t)},
-		BaseTransport: p,
-		Logger:        slog.New(slog.DiscardHandler),
-		OnEvent:       p.Events.Add,
-	}
-	for _, change := range changes {
-		change(&cfg)
-	}
-	m, err := ecgridsession.New(cfg)
-	require.NoError(t, err)
-	p.Middleware = m
 	return p
 }
 
@@ -60,21 +42,21 @@ func (p *background) RoundTrip(r *http.Request) (resp *http.Response, err error)
 
 // signedIn starts a session with a fresh token and returns its cookie.
 func (p *background) signedIn() *http.Cookie {
-	p.t.Helper()
+	p.T.Helper()
 	return p.started(p.Grid.Issue(site.Demo.ID))
 }
 
 // signedInByKey starts a session with demo's API key and returns its cookie.
 func (p *background) signedInByKey() *http.Cookie {
-	p.t.Helper()
+	p.T.Helper()
 	return p.started(ecgridsession.Credential{APIKey: site.Demo.APIKey})
 }
 
 func (p *background) started(c ecgridsession.Credential) *http.Cookie {
-	p.t.Helper()
+	p.T.Helper()
 	w := httptest.NewRecorder()
 	_, err := p.Middleware.Start(w, httptest.NewRequest(http.MethodPost, "/", nil), c)
-	require.NoError(p.t, err)
+	require.NoError(p.T, err)
 	return w.Result().Cookies()[0]
 }
 

@@ -22,9 +22,9 @@ func RequireAnonymous(t *testing.T, s *Site, b *Browser) {
 }
 
 // Outcomes are those of the sign-outs so far.
-func (r *Site) Outcomes() []string {
+func (s *Site) Outcomes() []string {
 	var all []string
-	for _, e := range r.Events.Of(ecgridsession.LoggedOut) {
+	for _, e := range s.Events.Of(ecgridsession.LoggedOut) {
 		all = append(all, e.Outcome.String())
 	}
 	return all

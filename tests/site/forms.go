@@ -38,6 +38,7 @@ var FromOtherSites = map[string][]string{
 	"cross-site with a foreign proxy": {"Origin", "https://evil.example", "X-Forwarded-Host", "evil.example"},
 }
 
+// TrustExample is a change that trusts one other origin.
 func TrustExample(cfg *ecgridsession.Config) {
 	cfg.TrustedOrigins = []string{"https://www.example.com"}
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -23,9 +22,9 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession"
 )
 
-// gateway stands before the fake ECGrid and breaks what passes through it in
+// Gateway stands before the fake ECGrid and breaks what passes through it in
 // ways that the fake itself does not.
-type gateway struct {
+type Gateway struct {
 	t         *testing.T
 	Site      *Site
 	server    *httptest.Server
@@ -40,10 +39,10 @@ type gateway struct {
 
 // ThroughGateway starts a site whose ECGrid is behind a gateway. The goroutines
 // that it starts must all end with the test.
-func ThroughGateway(t *testing.T, changes ...func(*ecgridsession.Config)) *gateway {
+func ThroughGateway(t *testing.T, changes ...func(*ecgridsession.Config)) *Gateway {
 	t.Helper()
 	goroutinesEnd(t)
-	g := &gateway{t: t, authority: x509.NewCertPool()}
+	g := &Gateway{t: t, authority: x509.NewCertPool()}
 	good, ca := issueCertificate(t, time.Now().Add(time.Hour), "127.0.0.1")
 	g.authority.AddCert(ca)
 	g.certificate.Store(&good)
@@ -51,7 +50,7 @@ func ThroughGateway(t *testing.T, changes ...func(*ecgridsession.Config)) *gatew
 	g.elsewhere = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { g.Stray.Add(1) }))
 	t.Cleanup(g.elsewhere.Close)
 	g.server = httptest.NewUnstartedServer(g)
-	g.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	g.server.Config.ErrorLog = ErrorLog(t)
 	g.server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return &tls.Config{Certificates: []tls.Certificate{*g.certificate.Load()}}, nil
 	}}
@@ -66,7 +65,7 @@ func ThroughGateway(t *testing.T, changes ...func(*ecgridsession.Config)) *gatew
 }
 
 // transport is as an app would set one that trusts an authority of its own.
-func (g *gateway) transport() *http.Transport {
+func (g *Gateway) transport() *http.Transport {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: g.authority}
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -79,7 +78,8 @@ func (g *gateway) transport() *http.Transport {
 	return transport
 }
 
-func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP implements [http.Handler].
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/elsewhere" {
 		g.Stray.Add(1)
 	}
@@ -91,10 +91,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.Site.Grid.ServeHTTP(w, r)
 }
 
-func (g *gateway) answers(h http.HandlerFunc) { g.handler.Store(&h) }
+func (g *Gateway) answers(h http.HandlerFunc) { g.handler.Store(&h) }
 
 // cutConnections makes the next call dial again.
-func (g *gateway) cutConnections() { g.server.CloseClientConnections() }
+func (g *Gateway) cutConnections() { g.server.CloseClientConnections() }
 
 // issueCertificate makes a server's certificate for an address, and the
 // authority that has signed it.

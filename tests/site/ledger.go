@@ -71,6 +71,7 @@ func (l *Ledger) Recover() {
 	l.OnSwap.Store(nil)
 }
 
+// LedgerDown is the fault of a ledger that cannot be reached.
 var LedgerDown LedgerFault = func(func() error) error { return ErrLedgerDown }
 
 // FailNthSwap lets the n-th swap from now on fail, before or after it has acted.
@@ -103,4 +104,5 @@ var ErrLedgerDown = ledgerError("the test's ledger is down")
 
 type ledgerError string
 
+// Error implements error.
 func (e ledgerError) Error() string { return string(e) }

@@ -21,7 +21,7 @@ func WithLedger(t *testing.T, changes ...func(*ecgridsession.Config)) (*Site, *O
 }
 
 // Bounded is far over what a hanging ledger may cost one request, and far
-// under for ever.
+// under forever.
 const Bounded = 5 * time.Second
 
 // OpenLedger is a Ledger whose data a test can see, lose, forge and make
@@ -38,6 +38,7 @@ type OpenLedger struct {
 // LedgerState is what happens to each call.
 type LedgerState int
 
+// The states of an [OpenLedger].
 const (
 	Works        LedgerState = iota
 	Fails                    // with an error, at once
@@ -47,12 +48,15 @@ const (
 	Miscounts                // Load returns fewer values than keys
 )
 
+// ErrOpenLedger is what a failing [OpenLedger] says.
 var ErrOpenLedger = errors.New("the ledger of this test is down")
 
+// NewOpenLedger returns an empty ledger that works.
 func NewOpenLedger() *OpenLedger {
 	return &OpenLedger{values: map[string][]byte{}, ttls: map[string]time.Duration{}}
 }
 
+// Load implements [ecgridsession.Ledger].
 func (l *OpenLedger) Load(ctx context.Context, keys ...string) ([][]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,6 +78,7 @@ func (l *OpenLedger) Load(ctx context.Context, keys ...string) ([][]byte, error)
 	}
 }
 
+// CompareAndSwap implements [ecgridsession.Ledger].
 func (l *OpenLedger) CompareAndSwap(ctx context.Context, key string, old, next []byte, ttl time.Duration) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,6 +108,7 @@ func (l *OpenLedger) hang(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Becomes sets what happens to each call from now on.
 func (l *OpenLedger) Becomes(fault LedgerState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,12 +122,14 @@ func (l *OpenLedger) Lose() {
 	clear(l.values)
 }
 
+// Put stores a value as it is.
 func (l *OpenLedger) Put(key string, value []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.values[key] = value
 }
 
+// Get returns a value, or nil.
 func (l *OpenLedger) Get(key string) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,6 +145,7 @@ func (l *OpenLedger) LastAsked(kind string) string {
 	return l.asked[i]
 }
 
+// TimesToLive are the ones that the stored values were given.
 func (l *OpenLedger) TimesToLive() []time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

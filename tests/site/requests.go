@@ -15,6 +15,7 @@ import (
 // Endless is a body that a client would go on sending for ever.
 type Endless struct{ Sent atomic.Int64 }
 
+// Read implements [io.Reader].
 func (e *Endless) Read(p []byte) (int, error) {
 	e.Sent.Add(int64(len(p)))
 	return len(p), nil

@@ -106,6 +106,7 @@ func (b *ClosingBody) Close() error {
 	return nil
 }
 
+// Gzipped returns text compressed.
 func Gzipped(t *testing.T, text string) string {
 	t.Helper()
 	var b bytes.Buffer

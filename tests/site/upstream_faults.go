@@ -16,10 +16,10 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession"
 )
 
-// upstreamFault is one thing that goes wrong at ECGrid, and what must come of
+// UpstreamFault is one thing that goes wrong at ECGrid, and what must come of
 // it.
-type upstreamFault struct {
-	Install func(*gateway)
+type UpstreamFault struct {
+	Install func(*Gateway)
 	hangs   bool // until the deadline
 	Logout  ecgridsession.LogoutOutcome
 	SignIn  int // the status of a sign-in; 0: 503
@@ -27,12 +27,13 @@ type upstreamFault struct {
 
 // Deadlines are short where the fault lasts until then, and else as they are: on
 // a busy machine an answer may take its time.
-func (f upstreamFault) Deadlines(cfg *ecgridsession.Config) {
+func (f UpstreamFault) Deadlines(cfg *ecgridsession.Config) {
 	if f.hangs {
 		cfg.LogoutTimeout, cfg.AuthTimeout = 300*time.Millisecond, 300*time.Millisecond
 	}
 }
 
+// The outcomes of a sign-out that faults have.
 const (
 	Pending        = ecgridsession.LogoutPending
 	Refused        = ecgridsession.LogoutRefused
@@ -42,8 +43,9 @@ const (
 // noCode is an envelope that is not ECGrid's refusal of anything in particular.
 const noCode = `{"success":false,"data":null,"errorCode":null,"message":"canary-message"}`
 
-func Answering(status int, text string, header ...string) func(*gateway) {
-	return func(g *gateway) {
+// Answering is a fault: each call gets this answer.
+func Answering(status int, text string, header ...string) func(*Gateway) {
+	return func(g *Gateway) {
 		g.answers(func(w http.ResponseWriter, _ *http.Request) {
 			for i := 0; i < len(header); i += 2 {
 				w.Header().Set(header[i], header[i+1])
@@ -59,8 +61,8 @@ func code(errorCode string) string {
 }
 
 // onTheWire answers by hand, over a connection that is then cut.
-func onTheWire(bytes string, then func(net.Conn)) func(*gateway) {
-	return func(g *gateway) {
+func onTheWire(bytes string, then func(net.Conn)) func(*Gateway) {
+	return func(g *Gateway) {
 		g.answers(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
@@ -88,20 +90,21 @@ func dribble(conn net.Conn) {
 	}
 }
 
-func badCertificate(make func(t *testing.T) tls.Certificate) func(*gateway) {
-	return func(g *gateway) {
+func badCertificate(make func(t *testing.T) tls.Certificate) func(*Gateway) {
+	return func(g *Gateway) {
 		bad := make(g.t)
 		g.certificate.Store(&bad)
 		g.cutConnections()
 	}
 }
 
+// WellDone is ECGrid's answer to a logout that worked.
 const WellDone = `{"success":true,"data":null,"errorCode":"","message":"Session terminated."}`
 
 // UpstreamFaults are the faults of hostile upstreams, by what they are.
-var UpstreamFaults = map[string]upstreamFault{
-	"connection refused":      {Install: func(g *gateway) { g.server.Listener.Close(); g.cutConnections() }, Logout: Pending},
-	"name not found":          {Install: func(g *gateway) { g.noName.Store(true); g.cutConnections() }, Logout: Pending},
+var UpstreamFaults = map[string]UpstreamFault{
+	"connection refused":      {Install: func(g *Gateway) { g.server.Listener.Close(); g.cutConnections() }, Logout: Pending},
+	"name not found":          {Install: func(g *Gateway) { g.noName.Store(true); g.cutConnections() }, Logout: Pending},
 	"reset before the answer": {Install: onTheWire("", reset), Logout: Pending},
 	"reset amid the answer":   {Install: onTheWire("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+WellDone, reset), Logout: Pending},
 	"cut amid the answer":     {Install: onTheWire("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+WellDone, func(net.Conn) {}), Logout: Pending},
@@ -119,7 +122,7 @@ var UpstreamFaults = map[string]upstreamFault{
 		return c
 	}), Logout: Pending},
 
-	"never answers": {Install: func(g *gateway) {
+	"never answers": {Install: func(g *Gateway) {
 		g.answers(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	}, hangs: true, Logout: Pending},
 	"headers, then a byte now and again": {Install: onTheWire("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+WellDone, dribble), hangs: true, Logout: Pending},
@@ -177,16 +180,16 @@ var UpstreamFaults = map[string]upstreamFault{
 	"307 to another host": redirect(307, true),
 	"308 to another host": redirect(308, true),
 
-	"a gigabyte": {Install: func(g *gateway) {
+	"a gigabyte": {Install: func(g *Gateway) {
 		g.answers(func(w http.ResponseWriter, _ *http.Request) { flood(w, WellDone, 1<<30) })
 	}, Logout: Pending},
-	"a gigabyte with its length": {Install: func(g *gateway) {
+	"a gigabyte with its length": {Install: func(g *Gateway) {
 		g.answers(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", fmt.Sprint(1<<30))
 			flood(w, WellDone, 1<<30)
 		})
 	}, Logout: Pending},
-	"a gzip bomb": {Install: func(g *gateway) {
+	"a gzip bomb": {Install: func(g *Gateway) {
 		g.answers(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			w.Write(bomb())
@@ -200,7 +203,7 @@ var UpstreamFaults = map[string]upstreamFault{
 	}), hangs: true, Logout: Pending},
 }
 
-func unauthorized(g *gateway) {
+func unauthorized(g *Gateway) {
 	g.answers(func(w http.ResponseWriter, r *http.Request) {
 		errorCode := "InvalidSession"
 		if r.Header.Get("X-Api-Key") != "" {
@@ -211,8 +214,8 @@ func unauthorized(g *gateway) {
 	})
 }
 
-func redirect(status int, away bool) upstreamFault {
-	return upstreamFault{Install: func(g *gateway) {
+func redirect(status int, away bool) UpstreamFault {
+	return UpstreamFault{Install: func(g *Gateway) {
 		g.answers(func(w http.ResponseWriter, r *http.Request) {
 			to := "/elsewhere"
 			if away {
