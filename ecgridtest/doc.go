@@ -38,6 +38,9 @@
 // Tokens have the form of JWTs, signed with a key of their API's own, but they
 // count only for the API that issued them.
 //
+// The vendor's pages disagree about logins, refreshes and errors.
+// [API.SetDialect] chooses which of them the API follows.
+//
 // [API.SetTokenTTL], [API.SetTokenSize] and [API.SetRefreshTokens] vary what a
 // login answers. [API.Inject] makes calls fail, slow, hang or lose their answer:
 //
@@ -51,7 +54,7 @@
 // These are decisions of the fake, on which an app's test had better not rely:
 //
 //   - Login with a wrong login or password: 401 InvalidSession. It takes the
-//     login as "login" or as "email", and exactly one of them.
+//     login as "login", "email" or "username", and exactly one of them.
 //   - Refresh takes exactly one of "token" and "refreshToken"; a token that has
 //     expired cannot be refreshed, a refresh token works once and has no expiry.
 //   - Authorization and X-API-Key on one call, or either of them twice: 400
