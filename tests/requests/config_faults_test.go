@@ -1,13 +1,10 @@
 package requests
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/gorilla/sessions"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/ecgrid-contrib/ecgridsession"
 	"github.com/ecgrid-contrib/ecgridsession/tests/site"
@@ -29,20 +26,5 @@ func TestNewRefusesAStoreOfOursThatNobodyMade(t *testing.T) {
 	} {
 		_, err := ecgridsession.New(ecgridsession.Config{Keys: [][]byte{site.NewKey(t)}, Store: store})
 		assert.EqualError(t, err, "ecgridsession: Config.Store: a CookieStore comes from NewCookieStore", name)
-	}
-}
-
-// Tests of apps make their requests with http.NewRequest, and hand them to the
-// app's handler without a server in between.
-func TestASignInWithoutABodyIsABadRequest(t *testing.T) {
-	s := site.New(t)
-	for _, contentType := range []string{"", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
-		r, err := http.NewRequest(http.MethodPost, "/login", nil)
-		require.NoError(t, err)
-		require.Nil(t, r.Body)
-		r.Header.Set("Content-Type", contentType)
-		w := httptest.NewRecorder()
-		s.Middleware.LoginHandler().ServeHTTP(w, r)
-		assert.Equal(t, http.StatusBadRequest, w.Code, contentType)
 	}
 }

@@ -29,7 +29,7 @@ func TestNoSecretShowsAnywhere(t *testing.T) {
 				"password": {"login": {site.Demo.Login}, "password": {site.Demo.Password}},
 				"API key":  {"api_key": {site.Demo.APIKey}},
 			} {
-				t.Run(kind, func(t *testing.T) { ts.tellAll(t, form) })
+				t.Run(kind, func(t *testing.T) { ts.exercise(t, form) })
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
@@ -40,8 +40,8 @@ func TestNoSecretShowsAnywhere(t *testing.T) {
 	}
 }
 
-// tellAll goes through sign-in, calls, failures of every kind and sign-out.
-func (ts *leakSite) tellAll(t *testing.T, form url.Values) {
+// exercise goes through sign-in, calls, failures of every kind and sign-out.
+func (ts *leakSite) exercise(t *testing.T, form url.Values) {
 	wrong := url.Values{"login": {site.Demo.Login}, "password": {"wrong-" + site.Demo.Password}, "return_to": {"/private"}}
 	badKey := url.Values{"api_key": {site.Demo.APIKey + "\r\nX: 1"}}
 	byKey := form.Has("api_key")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -309,4 +310,19 @@ func TestTheRestOfARequestThatSignedInHasTheSession(t *testing.T) {
 		assert.Equal(t, http.StatusOK, got.StatusCode)
 		assert.Len(t, got.SessionCookies(), 1)
 	})
+}
+
+// Tests of apps make their requests with http.NewRequest, and hand them to the
+// app's handler without a server in between.
+func TestASignInWithoutABodyIsABadRequest(t *testing.T) {
+	s := site.New(t)
+	for _, contentType := range []string{"", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
+		r, err := http.NewRequest(http.MethodPost, "/login", nil)
+		require.NoError(t, err)
+		require.Nil(t, r.Body)
+		r.Header.Set("Content-Type", contentType)
+		w := httptest.NewRecorder()
+		s.Middleware.LoginHandler().ServeHTTP(w, r)
+		assert.Equal(t, http.StatusBadRequest, w.Code, contentType)
+	}
 }
