@@ -53,26 +53,42 @@ func (s *Session) decide(w http.ResponseWriter) *line {
 	case snap == nil:
 		return nothing
 	}
-	now := s.o.Limits.NowMillis()          // not the time of the request, which may be a long one
+	if owed == nil && (s.answer.subresource || !s.due(snap)) {
+		return nothing
+	}
+	now := s.o.Limits.NowMillis() // not the time of the request, which may be a long one
+	if s.o.Limits.PastEnd(&snap.Record, now) {
+		return nothing
+	}
 	seenAt := max(now, snap.Record.SeenAt) // replicas' clocks differ; what was seen never moves back
-	switch {
-	case owed != nil: // a sign-in within this request, refreshed since
-	case s.answer.subresource, s.o.Limits.PastEnd(&snap.Record, now):
-		return nothing
-	case s.outOfDate(snap):
-		if s.answer.unused.Load() {
-			seenAt = s.carried.Record.SeenAt
-		}
-	// A tenth, so that most answers set no cookie. The price is that a session
-	// may end by as much too early (package ecgridsession, Limits).
-	case s.answer.unused.Load(), !s.answer.used.Load() && now-s.carried.Record.SeenAt < s.o.Limits.Idle.Milliseconds()/10:
-		return nothing
+	if owed == nil && s.answer.unused.Load() {
+		seenAt = s.carried.Record.SeenAt
 	}
 	if snap = s.still(snap, now); snap == nil {
 		return nothing
 	}
 	s.o.reissue(w, s.request, s, snap, seenAt)
 	return &line{cookie.LastLine(w.Header(), s.o.CookieName), snap}
+}
+
+// due reports whether the browser gets its cookie again: for a newer generation,
+// a newer key, or when a tenth of the idle limit has passed. A tenth, so that
+// most answers set no cookie. The price is that a session may end by as much too
+// early (package ecgridsession, Limits).
+func (s *Session) due(snap *session.Snapshot) bool {
+	switch {
+	case s.outOfDate(snap), s.answer.used.Load():
+		return true
+	case s.answer.unused.Load():
+		return false
+	}
+	now := s.now
+	// An upload may take longer than the idle limit. A page that does so is so
+	// rare that the others do not read the clock for it.
+	if s.request.Method != http.MethodGet {
+		now = s.o.Limits.NowMillis()
+	}
+	return now-s.carried.Record.SeenAt >= s.o.Limits.Idle.Milliseconds()/10
 }
 
 // still asks the ledger whether the session has ended since the request began,

@@ -19,7 +19,11 @@ func HasFetchMetadata(r *http.Request) bool {
 // as an image or a script. A frame is a page: somebody works in it. No cookie is
 // set on the answer to a subresource (package request).
 func IsSubresource(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Dest") {
+	dest := r.Header["Sec-Fetch-Dest"] // not Get: this runs on every request with a session
+	if len(dest) == 0 {
+		return false
+	}
+	switch dest[0] {
 	case "", "document", "empty", "iframe", "frame":
 		return false
 	default: // embed and object show pages, too

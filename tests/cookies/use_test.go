@@ -98,3 +98,13 @@ func TestAskingForTheSessionProlongsNothingAndStillBringsTheNewToken(t *testing.
 		assert.Equal(t, http.StatusOK, v.Get(s, "/session").StatusCode)
 	})
 }
+
+func TestAnUploadThatTakesLongerThanTheIdleLimitIsUse(t *testing.T) {
+	site.InBubble(t, func(t *testing.T, s *site.Site) {
+		s.Mux.HandleFunc("/upload", func(http.ResponseWriter, *http.Request) { time.Sleep(40 * time.Minute) })
+		v := s.SignInByKey(site.Demo)
+		setsCookieOnce(t, v.Post(s, "/upload"), "the answer to the upload")
+		time.Sleep(29 * time.Minute)
+		assert.Equal(t, "user demo", v.Get(s, "/").Text)
+	})
+}

@@ -22,7 +22,7 @@ import (
 // What a session may cost each request. Times are measured in bench; these are
 // counts, which come out the same on each machine and under the race detector.
 const (
-	openingAllocations   = 5
+	openingAllocations   = 4
 	openingBytes         = 1500
 	anonymousAllocations = 1
 	transportAllocations = 4
