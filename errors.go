@@ -81,11 +81,13 @@ func (e *UpstreamError) Error() string {
 func failureWords(status int, err error) web.Wording {
 	switch {
 	case errors.Is(err, ErrLogoutUnconfirmed):
-		return web.Wording{Code: "sign-out not confirmed", Title: "Sign-out not confirmed", Text: "This browser has forgotten your session, but it could not be confirmed that it has ended everywhere. Please try again in a moment."}
+		return web.Wording{Code: "sign-out not confirmed", Title: "Sign-out not confirmed", Text: "You are signed out in this browser. It could not be confirmed that your session has ended everywhere: a copy of it may still be open. This is being tried again, and there is nothing for you to do."}
 	case errors.Is(err, ErrCrossOrigin):
 		return web.Wording{Code: "cross-origin request refused", Title: "Request refused", Text: "The request came from another site. Nothing was changed."}
 	case status == http.StatusUnauthorized:
 		return web.Wording{Code: "not signed in", Title: "Not signed in", Text: "Please sign in and try again."}
+	case status == http.StatusUnsupportedMediaType:
+		return web.Wording{Code: "send login and password, or api_key, as application/x-www-form-urlencoded or multipart/form-data", Title: "Not a form", Text: "Sign-in takes a form."}
 	case status == http.StatusMethodNotAllowed:
 		return web.Wording{Code: "method not allowed", Title: "Method not allowed", Text: "This address cannot be used in that way. Nothing was changed."}
 	case status == http.StatusRequestEntityTooLarge, errors.Is(err, ErrSessionTooLarge):
@@ -93,7 +95,7 @@ func failureWords(status int, err error) web.Wording {
 	case status == http.StatusBadRequest:
 		return web.Wording{Code: "bad request", Title: "Bad request", Text: "What was sent could not be understood."}
 	case status == http.StatusServiceUnavailable:
-		return web.Wording{Code: "temporarily unavailable", Title: "Just a moment", Text: "A service that is needed here does not answer. You have not been signed out. Please try again in a moment."}
+		return web.Wording{Code: "temporarily unavailable", Title: "Just a moment", Text: "A service that is needed here does not answer. You have not been signed out. Please try again in a moment.", Again: true}
 	default:
 		return web.Wording{Code: "internal error", Title: "Something went wrong", Text: "It has been noted. Please try again."}
 	}

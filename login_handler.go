@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -191,10 +192,7 @@ func (m *Middleware) LoginHandler() http.Handler {
 		web.NoStore(w)
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:
-			if m.requests.For(r).Dead() {
-				m.requests.DeleteCookie(w, r)
-			}
-			m.answers.Page(w, r, http.StatusOK, web.SignIn, web.PageData{})
+			m.showSignIn(w, r)
 		case http.MethodPost:
 			if !m.refuseCrossOrigin(w, r) {
 				m.signIn(w, r)
@@ -205,12 +203,42 @@ func (m *Middleware) LoginHandler() http.Handler {
 	})
 }
 
+// ReturnTo is where to send the browser after sign-in, for an app's own sign-in
+// handler: the return_to that [Middleware.Require] put into the address of the
+// sign-in page, or that came with the form, if it is a path on this site that
+// neither signs in nor out. Otherwise it is Config.AfterLogin. The form counts
+// before the query; it is looked at if r.ParseForm was called.
+func (m *Middleware) ReturnTo(r *http.Request) string { return m.cfg.returnTo(r) }
+
+// showSignIn says who is signed in, or why a session is over.
+func (m *Middleware) showSignIn(w http.ResponseWriter, r *http.Request) {
+	s := m.requests.For(r)
+	data := web.PageData{Back: m.cfg.returnTo(r), Notice: overNotice(r, s.Over()), Again: m.cfg.LoginURL}
+	if snap := s.Newest(); snap != nil {
+		data.SignedIn, data.As, data.Notice = true, snap.Record.Login, "You are signed in."
+		data.Again = data.Back
+	}
+	if s.Dead() {
+		m.requests.DeleteCookie(w, r)
+	}
+	page := web.SignIn
+	if web.IsFrame(r) {
+		page = web.SignInFromFrame
+	}
+	m.answers.Page(w, r, http.StatusOK, page, data)
+}
+
 // signIn is the POST of LoginHandler, once it is known to come from this site.
 func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 	// Anybody may send this before signing in, so it is the one body that has a
 	// bound.
 	if r.Body != nil { // as it is where a server has read the request
 		r.Body = http.MaxBytesReader(w, r.Body, maxLoginBody)
+	}
+	if isJSON(r) {
+		w.Header().Set("Accept-Post", "application/x-www-form-urlencoded, multipart/form-data")
+		m.fail(w, r, http.StatusUnsupportedMediaType, errNotAForm)
+		return
 	}
 	if err := parseBody(r); err != nil {
 		status := http.StatusBadRequest
@@ -242,11 +270,20 @@ func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 		m.answerFailedSignIn(w, r, form, err)
 		return
 	}
-	if web.IsScript(r) && !web.IsHTMX(r) {
+	if web.IsScript(r) {
 		web.WriteJSON(w, http.StatusOK, m.sessionInfo(session))
 		return
 	}
 	web.GoTo(w, r, m.cfg.returnTo(r))
+}
+
+var errNotAForm = errors.New("ecgridsession: the body is not a form")
+
+// isJSON reports whether the body is what scripts send by habit. Any other body
+// that is no form is left to the parser, which finds nothing in it.
+func isJSON(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json"))
 }
 
 // parseBody fills in r.PostForm, from both encodings of a form: fetch() sends
@@ -320,7 +357,7 @@ func (m *Middleware) answerFailedSignIn(w http.ResponseWriter, r *http.Request, 
 
 // refuseSignIn shows the form again, with the login but never with a secret.
 func (m *Middleware) refuseSignIn(w http.ResponseWriter, r *http.Request, status int, form signInForm, problem string) {
-	if web.IsScript(r) && !web.IsHTMX(r) {
+	if web.IsScript(r) {
 		web.WriteJSON(w, status, struct {
 			Authenticated bool   `json:"authenticated"`
 			Error         string `json:"error"`
@@ -328,21 +365,30 @@ func (m *Middleware) refuseSignIn(w http.ResponseWriter, r *http.Request, status
 		return
 	}
 	m.answers.Page(w, r, status, web.SignIn, web.PageData{
-		Problem: problem, Invalid: true, Login: m.shownLogin(form), ByKey: form.apiKey != "",
+		Problem: problem, Invalid: true, Login: m.shownLogin(form), ByKey: form.apiKey != "", ReturnTo: m.returnToField(r),
 	})
 }
 
 // postponeSignIn answers where only time can help: a browser gets the form for
 // another try, unless the app has an answer of its own.
 func (m *Middleware) postponeSignIn(w http.ResponseWriter, r *http.Request, form signInForm, err error) {
-	if m.cfg.ErrorHandler != nil || !web.AcceptsHTML(r) || web.IsScript(r) || web.IsHTMX(r) {
+	if m.cfg.ErrorHandler != nil || !web.ShowsPages(r) {
 		m.fail(w, r, http.StatusServiceUnavailable, err)
 		return
 	}
 	m.answers.Page(w, r, http.StatusServiceUnavailable, web.SignIn, web.PageData{
 		Problem: "Signing in is not possible at the moment. Please try again shortly.",
-		Login:   m.shownLogin(form), ByKey: form.apiKey != "",
+		Login:   m.shownLogin(form), ByKey: form.apiKey != "", ReturnTo: m.returnToField(r),
 	})
+}
+
+// returnToField is the way back that came in the form, for the next try. One that
+// came in the query is still in the address that the form posts to.
+func (m *Middleware) returnToField(r *http.Request) string {
+	if given := r.PostForm["return_to"]; len(given) == 1 && m.cfg.validReturn(given[0]) {
+		return given[0]
+	}
+	return ""
 }
 
 // The beginning of a session, for Login and Start alike: what ECGrid has

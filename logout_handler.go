@@ -196,7 +196,7 @@ func (m *Middleware) logoutHandler(
 			// nothing, and CrossOriginProtection lets every GET pass (ASVS 5.0,
 			// 3.5.3).
 			if !clicked(r) {
-				m.answers.Page(w, r, http.StatusOK, page, web.PageData{})
+				m.answers.Page(w, r, http.StatusOK, page, web.PageData{SignedIn: m.requests.For(r).Newest() != nil})
 				return
 			}
 		default:

@@ -162,6 +162,7 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 			s.Freshen(r.Context(), m.limits.NowMillis())
 		}
 		_, err := s.Open()
+		over := s.Over()
 		switch {
 		case err == nil:
 			next.ServeHTTP(w, r)
@@ -181,8 +182,11 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 			if s.Dead() {
 				m.requests.DeleteCookie(w, r)
 			}
-			http.Redirect(w, r, m.cfg.loginURLFor(r), http.StatusSeeOther)
+			http.Redirect(w, r, m.cfg.loginURLFor(web.Target(r), over), http.StatusSeeOther)
 		default:
+			if web.IsHTMX(r) {
+				w.Header().Set("HX-Redirect", m.cfg.loginURLFor(web.Came(r), over))
+			}
 			m.fail(w, r, http.StatusUnauthorized, err)
 		}
 	}))

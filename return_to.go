@@ -6,29 +6,51 @@ import (
 	"slices"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/localpath"
-	"github.com/ecgrid-contrib/ecgridsession/internal/web"
+	"github.com/ecgrid-contrib/ecgridsession/internal/request"
 )
 
 // The way to the sign-in page and back.
 
-// loginURLFor is the sign-in page that leads back to r. A target that is no
-// place to return to is left out, and sign-in then ends at Config.AfterLogin.
-// The check is made here and again at sign-in, because what comes back has been
-// in the browser's hands.
-func (c Config) loginURLFor(r *http.Request) string {
-	target := web.Target(r)
-	if !c.validReturn(target) || target == c.AfterLogin {
-		return c.LoginURL
-	}
+// loginURLFor is the sign-in page that leads back to target and says why the
+// session is over. A target that is no place to return to is left out, and sign-in
+// then ends at Config.AfterLogin. The check is made here and again at sign-in,
+// because what comes back has been in the browser's hands.
+func (c Config) loginURLFor(target string, over request.Over) string {
 	login, err := url.Parse(c.LoginURL)
 	if err != nil {
 		return c.LoginURL
 	}
 	query := login.Query()
-	// Encoded with whatever the URL of the app's own sign-in page has already.
-	query.Set("return_to", target)
+	// An ended session is not announced: a person who has signed out knows, and the
+	// sign-in page looks at the cookie itself.
+	if over == request.OverIdle || over == request.OverLong {
+		query.Set("over", string(over))
+	}
+	if c.validReturn(target) && target != c.AfterLogin {
+		query.Set("return_to", target)
+	}
+	if len(query) == 0 {
+		return c.LoginURL
+	}
+	// Encoded with what the URL of the app's own sign-in page has already.
 	login.RawQuery = query.Encode()
 	return login.String()
+}
+
+// overNotices say on the sign-in page why it is shown.
+var overNotices = map[request.Over]string{
+	request.OverIdle: "You were signed out because this browser was not used for a while.",
+	request.OverLong: "You were signed out because a session ends after a fixed time.",
+	request.OverHere: "Your session has ended. You signed out, or it was ended elsewhere.",
+}
+
+// overNotice goes by the cookie, or by the address that Require has sent the
+// browser to. Anyone can write the address, so it chooses among fixed sentences.
+func overNotice(r *http.Request, over request.Over) string {
+	if over == request.NotOver {
+		over = request.Over(r.URL.Query().Get("over"))
+	}
+	return overNotices[over]
 }
 
 // validReturn reports whether a browser may be sent to target after sign-in: a

@@ -1,7 +1,7 @@
 // Package localpath tells which redirect targets stay on this site.
 //
 // The threat is an open redirect: a link to our sign-in page whose return_to leads, after a true sign-in, to somebody
-// else's copy of it (CWE-601, ASVS 5.0 V3.7). Targets are judged as they stand and never repaired, because whoever repairs one
+// else's copy of it (CWE-601, ASVS 5.0 V3.7). Targets are judged as they are and never repaired, because a repair
 // has to foresee how the browser reads the result.
 package localpath
 
@@ -20,18 +20,18 @@ const maxBytes = 2048
 // Valid reports whether target is a path on this site only, safe to put into a Location header as it is: at most 2,048
 // bytes, a path from the root, then perhaps a query and a fragment (RFC 3986, section 4.2).
 //
-// All of it is visible ASCII without backslash, quote and angle brackets: browsers read a backslash as a slash and drop
-// tabs and newlines (WHATWG URL, section 4.4), and send none of these raw. In the path, empty and dot segments are refused
-// even where they would stay on the site, and so is every percent-encoding that hides a slash, a backslash, a control
-// character or another percent sign: then no amount of decoding or cleaning by anybody on the way can make the target begin
-// with two slashes. The query may hold any encodings, since nothing in it can change the host.
+// All of it is visible ASCII without quotes and angle brackets: browsers drop tabs and newlines (WHATWG URL, section 4.4),
+// and send none of these raw. A backslash is refused outside of the query, because browsers read it as a slash. Dot
+// segments are refused even if they would stay on the site. An empty segment, an encoded slash and an encoded percent sign
+// are accepted where no amount of decoding or cleaning on the way can make the target begin with two slashes. The query
+// may hold any encodings, because nothing in it can change the host.
 func Valid(target string) bool {
 	if len(target) > maxBytes || !isWritable(target) {
 		return false
 	}
 	// The query goes unlooked at: nothing in it can move the host.
 	p, fragment := split(target)
-	if !isPlain(p) {
+	if !isPlain(p) || strings.IndexByte(fragment, '\\') >= 0 {
 		return false
 	}
 	if strings.IndexByte(p, '%') >= 0 && !isHarmless(p) {
@@ -62,7 +62,7 @@ func isWritable(s string) bool {
 		switch c := s[i]; {
 		case c < 0x21 || c > 0x7e:
 			return false
-		case c == '\\' || c == '"' || c == '<' || c == '>':
+		case c == '"' || c == '<' || c == '>':
 			return false
 		}
 	}
@@ -77,16 +77,16 @@ func split(target string) (p, fragment string) {
 	return p, fragment
 }
 
-// isPlain reports whether p starts at the root and has neither empty nor dot segments, except that it may end with a
-// slash. An empty segment is one slash after another, and at the beginning of a path that is another host (RFC 3986,
-// section 4.2); a dot segment is what makes one of it when it is resolved.
+// isPlain reports whether p starts at the root, with one slash, and has no dot segment. Two slashes at the beginning are
+// another host (RFC 3986, section 4.2), and a dot segment before an empty one is what makes that of a path when it is
+// resolved. A backslash counts as a slash for browsers.
 func isPlain(p string) bool {
-	if p == "" || p[0] != '/' {
+	if p == "" || p[0] != '/' || strings.HasPrefix(p, "//") || strings.IndexByte(p, '\\') >= 0 {
 		return false
 	}
 	for rest := p[1:]; rest != ""; {
-		segment, after, more := strings.Cut(rest, "/")
-		if segment == "." || segment == ".." || segment == "" && more {
+		segment, after, _ := strings.Cut(rest, "/")
+		if segment == "." || segment == ".." {
 			return false
 		}
 		rest = after
@@ -94,18 +94,42 @@ func isPlain(p string) bool {
 	return true
 }
 
-// isHarmless judges the percent-encodings of the path p. Targets are decoded once here. Whoever decodes once more finds
-// nothing left: a percent sign in what was decoded is refused, so "%252f" is.
+// maxDecodings bounds how many encodings of one another are followed. People need two: a percent sign in a file name, and
+// the encoding of that.
+const maxDecodings = 4
+
+// isHarmless judges the percent-encodings of the path p, for any number of decodings on the way. Each form must be as
+// plain as the first.
 func isHarmless(p string) bool {
-	decoded, err := url.PathUnescape(p)
-	if err != nil || !utf8.ValidString(decoded) { // invalid UTF-8 is how an overlong slash is written
-		return false
+	for range maxDecodings {
+		decoded, err := url.PathUnescape(p)
+		if err != nil || !utf8.ValidString(decoded) { // invalid UTF-8 is how an overlong slash is written
+			return false
+		}
+		if !isPlain(decoded) || strings.ContainsFunc(decoded, unicode.IsControl) {
+			return false
+		}
+		// A percent sign that is no encoding is the end of all decoding.
+		if !holdsEncoding(decoded) {
+			return true
+		}
+		p = decoded
 	}
-	if strings.ContainsAny(decoded, `%\`) || strings.ContainsFunc(decoded, unicode.IsControl) {
-		return false
+	return false
+}
+
+// holdsEncoding reports whether p can be decoded further, even if only in part, as lenient decoders do.
+func holdsEncoding(p string) bool {
+	for i := 0; i+2 < len(p); i++ {
+		if p[i] == '%' && isHex(p[i+1]) && isHex(p[i+2]) {
+			return true
+		}
 	}
-	// With as many slashes as before none was hidden, and the dot segments are those of the decoded form.
-	return strings.Count(decoded, "/") == strings.Count(p, "/") && isPlain(decoded)
+	return false
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
 // normal is only for SamePath. What cannot be decoded stays as it is: a target like that is refused by Valid.

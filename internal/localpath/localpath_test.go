@@ -16,6 +16,8 @@ func TestAPathOnThisSiteIsValid(t *testing.T) {
 		"/?", "/?a=b&c=d", "/a?next=//e.example", "/a?next=https%3A%2F%2Fe.example%5C%0A%00%252f", "/a?100%", "/a?b/../c//d?e",
 		"/#", "/a#b", "/a?b#c", "/#/orders/7", "/a#b%20c?d#e//f",
 		"/my%20file", "/caf%C3%A9", "/%E2%82%AC", "/a%2Bb%3Fc%23d", "/%61",
+		"/a//b", "/a//", "/a/b//c//", "/a%2fb", "/a%2Fb%2fc", "/a%2f%2fb", "/100%25", "/50%25/c", "/100%2525", "/a%20%25b", "/a%25zz",
+		`/a?file=C:\data`, `/a?b\c`, `/a?\\server\share#x`,
 		"/" + strings.Repeat("x", 2047),
 	} {
 		assert.True(t, localpath.Valid(target), target)
@@ -26,11 +28,11 @@ func TestWhatCouldLeaveThisSiteIsNotValid(t *testing.T) {
 	for _, target := range []string{
 		"", "a", "a/b", "?a", "#a", ".", "./a", "..", "../a", " /a", "*",
 		"//e", "///e", "////e", "//", "//e.example/a", "//user@e.example", "//e.example:443", "//127.0.0.1", "//[::1]/", "//2130706433",
-		`/\e`, `\\e`, `\/e`, `\e`, `/\/e`, `//\e`, `/a\b`, `/a?b\c`, `/a#b\c`, `/./\e`, `/..\e`,
-		"/./e", "/../e", "/.", "/..", "/a/.", "/a/..", "/a/./b", "/a/../b", "/a/..//e", "/.//e", "/..//e", "/a//b", "/a//",
+		`/\e`, `\\e`, `\/e`, `\e`, `/\/e`, `//\e`, `/a\b`, `/a#b\c`, `/./\e`, `/..\e`,
+		"/./e", "/../e", "/.", "/..", "/a/.", "/a/..", "/a/./b", "/a/../b", "/a/..//e", "/.//e", "/..//e", "/a%2f..%2f%2fe", "/a%252f..%252f%252fe",
 		"/%2e/e", "/%2E%2e/e", "/.%2e/e", "/a/%2e%2e//e", "/a/%2e%2e", "/%2e",
-		"/%2fe", "/%2Fe", "/%2f%2fe", "/a%2fb", "/%5ce", "/%5Ce", "/a%5cb", "/%2e%2f/e",
-		"/%252fe", "/%25%32%66e", "/%255ce", "/%25252f", "/100%25", "/%2509",
+		"/%2fe", "/%2Fe", "/%2f%2fe", "/%5ce", "/%5Ce", "/a%5cb", "/%2e%2f/e",
+		"/%252fe", "/%25%32%66e", "/%255ce", "/%25252f", "/%2509", "/%252e%252e/e", "/%2525252525252fe", "/%25zz%252f/%252e", "/%252f%zz",
 		"/%09/e", "/%0a/e", "/%0d/e", "/%00", "/%1f", "/%7f", "/a%0d%0aSet-Cookie:x", "/%C2%85",
 		"/%c0%afe", "/%e0%80%afe", "/%ff", "/%80",
 		"/%", "/%2", "/%zz", "/a%2", "/%u002f", "/a#%", "/a#%zz",
@@ -132,7 +134,7 @@ func FuzzValid(f *testing.F) {
 			stays((&url.URL{Path: form}).JoinPath().Path)
 			decoded, err := url.PathUnescape(form)
 			if err != nil {
-				t.Fatalf("%q cannot be decoded any more as %q", target, form)
+				break // a percent sign for itself
 			}
 			form = decoded
 		}

@@ -11,9 +11,13 @@ func (a *Answers) Fail(w http.ResponseWriter, r *http.Request, status int, err e
 		a.OnError(w, r, status, err)
 		return
 	}
-	// A fragment with the whole page in it is what htmx would make of it.
-	if AcceptsHTML(r) && !IsScript(r) && !IsHTMX(r) {
-		a.Page(w, r, status, pageFailure, PageData{Title: words.Title, Text: words.Text, Back: a.Out})
+	// htmx gets no page, which it would put into the middle of another.
+	if ShowsPages(r) {
+		data := PageData{Title: words.Title, Text: words.Text, Back: a.Out}
+		if words.Again && r.Method == http.MethodGet {
+			data.Again = Target(r)
+		}
+		a.Page(w, r, status, pageFailure, data)
 		return
 	}
 	WriteJSON(w, status, struct {
@@ -22,8 +26,12 @@ func (a *Answers) Fail(w http.ResponseWriter, r *http.Request, status int, err e
 }
 
 // Wording is how one kind of failure is told: to scripts, and to people.
-// Scripts compare the code, so it is part of what an app may rely on.
-type Wording struct{ Code, Title, Text string }
+// Scripts compare the code, so it is part of what an app may rely on. Again offers
+// another try at the same address.
+type Wording struct {
+	Code, Title, Text string
+	Again             bool
+}
 
 // GoTo sends the client on to a path on this site, in the way that it
 // understands.

@@ -2,18 +2,13 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 // What a request says of itself by Fetch Metadata (W3C, "Fetch Metadata Request
 // Headers"). Browsers send it to https and to localhost, and pages cannot forge
 // it; nothing here trusts its absence.
-
-// HasFetchMetadata tells whether the request says anything at all.
-func HasFetchMetadata(r *http.Request) bool {
-	h := r.Header
-	return h.Get("Sec-Fetch-Dest") != "" || h.Get("Sec-Fetch-Mode") != "" || h.Get("Sec-Fetch-Site") != ""
-}
 
 // IsSubresource reports whether the answer is to become a part of a page, such
 // as an image or a script. A frame is a page: somebody works in it. No cookie is
@@ -41,6 +36,26 @@ func Target(r *http.Request) string {
 	return r.RequestURI
 }
 
+// Came returns the page that htmx sent the request from, as path and query, or ""
+// if it is not known to be a page of this site. Sec-Fetch-Site proves it where
+// there is Fetch Metadata. Without it the page's host has to be the request's.
+func Came(r *http.Request) string {
+	page, err := url.Parse(r.Header.Get("HX-Current-URL"))
+	if err != nil || page.Host == "" {
+		return ""
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin":
+	case "":
+		if !strings.EqualFold(page.Host, r.Host) {
+			return ""
+		}
+	default:
+		return ""
+	}
+	return page.RequestURI()
+}
+
 // IsClick proves that a person on a page of this site followed a link here: not
 // another site, a prefetch, a script or an image. Each line excludes one of
 // them: same-origin a link of another site or a sibling, navigate and document
@@ -58,32 +73,46 @@ func IsClick(r *http.Request) bool {
 		h.Get("Sec-Purpose") == ""
 }
 
-// IsNavigation tells whether a browser is to show the answer, so that it can be
-// sent to another page. A form's POST is none: where it was sent to would be
-// asked for by GET after sign-in.
+// IsNavigation reports whether a browser is to show the answer, so that it can be
+// sent to another page. A form's POST is none, because the address it was sent to
+// would be asked for by GET after sign-in.
 func IsNavigation(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead || IsHTMX(r) {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && ShowsPages(r)
+}
+
+// ShowsPages reports whether a person will see the answer as a page. Navigate is
+// the browser itself, whatever Sec-Fetch-Dest says: a service worker that passes
+// a navigation on sends "empty". Scripts that name HTML, as Turbo and Unpoly do,
+// put the page that they get in the place of the one that is there. htmx puts
+// the answer into the middle of a page.
+func ShowsPages(r *http.Request) bool {
+	if IsHTMX(r) {
 		return false
 	}
-	// The browser's word is better than its Accept, which scripts set as they
-	// like.
-	if HasFetchMetadata(r) {
-		return r.Header.Get("Sec-Fetch-Mode") == "navigate"
-	}
-	return AcceptsHTML(r)
+	return r.Header.Get("Sec-Fetch-Mode") == "navigate" || AcceptsHTML(r)
 }
 
-// IsScript tells whether a script will read the answer, which a redirect would
-// lead to a page that it has no use for. A client that says nothing, such as
-// curl, is treated as a browser.
+// IsScript reports whether a script will read the answer, and has no use for the
+// page that a redirect leads to. A client that says nothing, such as curl, is
+// treated as a browser.
 func IsScript(r *http.Request) bool {
-	if strings.Contains(r.Header.Get("Accept"), "application/json") && !AcceptsHTML(r) {
-		return true
+	if ShowsPages(r) || IsHTMX(r) {
+		return false
 	}
-	return r.Header.Get("Sec-Fetch-Dest") == "empty"
+	return strings.Contains(r.Header.Get("Accept"), "application/json") || r.Header.Get("Sec-Fetch-Dest") == "empty"
 }
 
-// IsHTMX tells whether htmx sent the request: it follows HX-Redirect.
+// IsFrame reports whether the answer is to be shown in a frame of a page.
+func IsFrame(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "iframe", "frame":
+		return true
+	default:
+		return false
+	}
+}
+
+// IsHTMX reports whether htmx sent the request: it follows HX-Redirect.
 func IsHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
 
 // AcceptsHTML reports whether the client names HTML among what it takes.

@@ -40,6 +40,7 @@ const (
 	SignIn            = "sign_in.html"             // the sign-in form
 	SignOut           = "sign_out.html"            // a button that signs out
 	SignOutEverywhere = "sign_out_everywhere.html" // a button that ends all sessions of the user
+	SignInFromFrame   = "sign_in_from_frame.html"  // a link out of the frame, to the form
 	pageFailure       = "failure.html"
 )
 
@@ -47,17 +48,27 @@ var pageTitles = map[string]string{
 	SignIn:            "Sign in",
 	SignOut:           "Sign out",
 	SignOutEverywhere: "Sign out everywhere",
+	SignInFromFrame:   "Sign in",
 }
 
 // pagePolicy lets a page have its own style sheet and post to its own site, and
 // nothing else: no script, no frame around it (ASVS 5.0, 3.4.3 and 3.4.6).
 // form-action keeps what is typed from being posted elsewhere by injected
 // markup, base-uri from being led there by relative links.
-var pagePolicy = func() string {
+func pagePolicy(ancestors string) string {
 	sum := sha256.Sum256([]byte(pageStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-}()
+		"'; form-action 'self'; base-uri 'none'; frame-ancestors " + ancestors
+}
+
+// A page in a frame of this site must be one that the frame may show. It has
+// links and no button, so that a page around it has nothing to trick a person
+// into.
+var (
+	unframed     = pagePolicy("'none'")
+	framedByUs   = pagePolicy("'self'")
+	withoutForms = map[string]bool{SignInFromFrame: true, pageFailure: true}
+)
 
 // PageData is what a page shows. None of it is a secret.
 type PageData struct {
@@ -69,6 +80,12 @@ type PageData struct {
 	ByKey   bool   // the user tried an API key
 	Back    string // the way out, a path on this site
 	Style   template.CSS
+
+	ReturnTo string // a field of the form: where to go after sign-in
+	Notice   string // why the session that was there is over
+	As       string // the user who is signed in; "" for none
+	SignedIn bool
+	Again    string // the address of another try
 }
 
 // Page writes a page that no cache keeps and no other site can frame. It
@@ -91,7 +108,11 @@ func (a *Answers) Page(w http.ResponseWriter, r *http.Request, status int, page 
 	h := w.Header()
 	NoStore(w)
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", pagePolicy)
+	policy := unframed
+	if withoutForms[page] && IsFrame(r) {
+		policy = framedByUs
+	}
+	h.Set("Content-Security-Policy", policy)
 	// ASVS 5.0, 3.4.4.
 	h.Set("X-Content-Type-Options", "nosniff")
 	// Not "no-referrer", by which browsers send Origin: null with the form.

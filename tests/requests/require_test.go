@@ -43,6 +43,8 @@ func TestRequireSendsANavigationToSignInAndBack(t *testing.T) {
 				"a link on another site":       site.CrossSite,
 				"a browser without metadata":   {"Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"},
 				"a frame":                      {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"},
+				"a service worker":             {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "empty", "Accept", "*/*"},
+				"Turbo":                        {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "text/html, application/xhtml+xml"},
 				"a link, Accept saying little": {"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Accept", "*/*"},
 			} {
 				got := b.Get(path, header...)
@@ -73,7 +75,6 @@ func TestRequireAnswersEverythingElseWith401InJSON(t *testing.T) {
 			"htmx":                           append([]string{"HX-Request", "true"}, site.FetchCall...),
 			"htmx in an old browser":         {"HX-Request", "true", "Accept", "text/html"},
 			"an image":                       {"Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image", "Accept", "image/*"},
-			"fetch() that wants HTML":        {"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "text/html"},
 			"a stream of server-sent events": {"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "text/event-stream"},
 		} {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
@@ -83,6 +84,34 @@ func TestRequireAnswersEverythingElseWith401InJSON(t *testing.T) {
 				site.RequireNoCookie(t, got)
 				assert.Equal(t, "application/json", got.Header.Get("Content-Type"), name)
 				assert.JSONEq(t, `{"error":"not signed in"}`, got.Text)
+			}
+		}
+	})
+}
+
+func TestRequireLeadsHTMXToSignInAndBackToItsPage(t *testing.T) {
+	site.OverBoth(t, func(t *testing.T, s *site.Site, b *site.Browser) {
+		htmx := append([]string{"HX-Request", "true"}, site.FetchCall...)
+		back := s.App.URL + "/orders?page=2"
+		for name, c := range map[string]struct {
+			header []string
+			want   string
+		}{
+			"a swap":                     {append([]string{"HX-Current-URL", back}, htmx...), "/login?return_to=%2Forders%3Fpage%3D2"},
+			"a boosted link":             {append([]string{"HX-Current-URL", back, "HX-Boosted", "true"}, htmx...), "/login?return_to=%2Forders%3Fpage%3D2"},
+			"a restored history":         {append([]string{"HX-Current-URL", back, "HX-History-Restore-Request", "true"}, htmx...), "/login?return_to=%2Forders%3Fpage%3D2"},
+			"without Fetch Metadata":     {[]string{"HX-Request", "true", "HX-Current-URL", back}, "/login?return_to=%2Forders%3Fpage%3D2"},
+			"a page of another site":     {[]string{"HX-Request", "true", "HX-Current-URL", "https://evil.example/orders"}, "/login"},
+			"a page of a sibling":        {[]string{"HX-Request", "true", "HX-Current-URL", back, "Sec-Fetch-Site", "same-site"}, "/login"},
+			"a page that is not told":    {htmx, "/login"},
+			"the sign-in page":           {append([]string{"HX-Current-URL", s.App.URL + "/login"}, htmx...), "/login"},
+			"a page that cannot be read": {append([]string{"HX-Current-URL", "://"}, htmx...), "/login"},
+		} {
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				got := b.Do(method, "/private", nil, c.header...)
+				assert.Equal(t, http.StatusUnauthorized, got.StatusCode, name)
+				assert.Equal(t, c.want, got.Header.Get("HX-Redirect"), name)
+				assert.NotContains(t, got.Header, "Location")
 			}
 		}
 	})

@@ -31,6 +31,7 @@ func (v *Visitor) SendUntil(ctx context.Context, r *Site, method, path string, h
 // SendForm is SendUntil with a form.
 func (v *Visitor) SendForm(ctx context.Context, r *Site, method, path string, form url.Values, header ...string) Answer {
 	req := httptest.NewRequestWithContext(ctx, method, "https://app.example"+path, strings.NewReader(form.Encode()))
+	req.RequestURI = path // as a server has it
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
