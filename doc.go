@@ -73,8 +73,13 @@
 // token ended at ECGrid, within 3 seconds and even if the browser has gone. Where
 // ECGrid does not answer, that goes on in the background for a bounded number of
 // tries; [Middleware.Close] waits for them. A refresh that was under way revokes
-// what it brings. The user is signed out whatever ECGrid does; [LogoutOutcome]
-// says what it did.
+// what it brings. A refresh token whose access token has expired is exchanged in
+// the background, and what comes is ended. The user is signed out whatever ECGrid
+// does; [LogoutOutcome] says what it did.
+//
+// A request that is under way makes no further call to ECGrid for the session. A
+// sign-out in this process stops it at once. One on another replica stops a
+// request with an API key within 2 seconds, and ECGrid refuses a token.
 //
 // Where the ledger does not answer, ECGrid's word that it has ended the token is
 // enough. Where there is none either, or the credential is a key, which lives on,
@@ -97,7 +102,7 @@
 // The credential goes to Config.Upstream only: [Middleware.Transport] refuses
 // to send a request elsewhere, and [Middleware.Client] to follow a redirect
 // there. [Credential], [Config] and whatever holds them print, log and marshal
-// redacted. No error, log line or page holds anything that ECGrid sent but
+// redacted, and the binary encoders of the standard library refuse them. No error, log line or page holds anything that ECGrid sent but
 // numbers and documented codes; an [Event] names the user, besides.
 //
 // Sign-in and sign-out are refused to pages of other sites. Targets of return_to

@@ -23,6 +23,8 @@ func FuzzEnvelope(f *testing.F) {
 	fixed := map[string]bool{
 		"refused by ECGrid": true, "answer is not an envelope": true, "answer too large": true, "unexpected status": true,
 		"redirect not followed": true, "answer lacks what was asked for": true, "answer repeats the old token": true,
+		"refused with problem details": true, "token accepted, but its user not found": true,
+		"token belongs to another user than the answer names": true, "token too large": true,
 	}
 	codes := " InvalidParameter DuplicateObject InvalidSession InvalidAPIKey AccessDenied ObjectNotFound RateLimitExceeded InternalError "
 	check := func(t *testing.T, body []byte, status int, err error) {
@@ -53,8 +55,14 @@ func FuzzEnvelope(f *testing.F) {
 		check(t, body, status, err)
 		g, err := c.Refresh(t.Context(), "old", "")
 		check(t, body, status, err)
-		if err == nil && (!ecgrid.ValidToken(g.Token) || g.Token == "old" || g.UserID <= 0 || g.ExpiresAt.IsZero()) {
+		if err == nil && (!ecgrid.ValidToken(g.Token) || g.Token == "old" || g.UserID < 0) {
 			t.Fatalf("%q gave an unusable grant", body)
+		}
+		if err != nil && g.Token != "" && (!ecgrid.ValidToken(g.Token) || g.Token == "old") {
+			t.Fatalf("%q gave a token that cannot be revoked", body)
+		}
+		if g, err = c.Login(t.Context(), "u", "p"); err == nil && (!ecgrid.ValidToken(g.Token) || g.UserID <= 0) {
+			t.Fatalf("%q signed in", body)
 		}
 	})
 }

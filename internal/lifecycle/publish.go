@@ -86,7 +86,8 @@ func (p *publisher) later(snap, next *session.Snapshot, a attempt) {
 // publish tries until the ledger takes the token: publishTries times, and on for
 // as long as the token lives. a is its own from here on.
 func (p *publisher) publish(snap, next *session.Snapshot, a *attempt) {
-	for try := 0; try < publishTries || !p.expired(&next.Record.Credential); try++ {
+	// A token without an expiry is published until its session is over.
+	for try := 0; try < publishTries || !p.expired(&next.Record.Credential) && !p.limits.PastEnd(&next.Record, p.limits.NowMillis()); try++ {
 		// A ledger that is back must know before the lease of the attempt's own
 		// claim is over, and another replica asks with the token before.
 		pause := min(firstPublishWait<<min(try, 10), p.lease()/4)

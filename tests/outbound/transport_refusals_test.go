@@ -26,7 +26,12 @@ func eachCredential(t *testing.T, property func(t *testing.T, c ecgridsession.Cr
 
 // carries tells whether a request has a credential of either kind.
 func carries(req *http.Request) bool {
-	return req.Header.Get("Authorization") != "" || len(req.Header["X-API-Key"]) > 0
+	for name := range req.Header { // "X-API-Key" is spelled exactly so, which Get would not find
+		if strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "X-API-Key") {
+			return true
+		}
+	}
+	return false
 }
 
 func TestTheCredentialIsSentToTheUpstreamHoweverItIsSpelled(t *testing.T) {
