@@ -40,7 +40,9 @@ type Config struct {
 
 	// Store keeps the session, as one sealed value, in any gorilla store.
 	// Default: a cookie of our own on Keys, bound to CookieName and Upstream,
-	// several times faster to open.
+	// several times faster to open. A store is used by New, Get and Save on
+	// requests of our own; its cookie's value is taken over, and not the
+	// attributes. A panic in it is contained.
 	Store sessions.Store
 
 	// Ledger knows what a cookie cannot: which sessions have ended. Default

@@ -14,7 +14,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 )
 
-// stuckStore has a row for each request and deletes none.
+// stuckStore has a row for each cookie and deletes none.
 type stuckStore struct{}
 
 func (s stuckStore) Get(r *http.Request, name string) (*sessions.Session, error) {
@@ -33,7 +33,9 @@ func TestAStoreThatKeepsItsRowIsReportedAsUnavailable(t *testing.T) {
 	sealed, err := NewSealed([][]byte{[]byte("0123456789abcdef0123456789abcdef")}, "id", "https://rest.ecgrid.io")
 	require.NoError(t, err)
 	carrier := InStore(sealed, stuckStore{}, "id", sessions.Options{Path: "/"}, time.Hour)
-	err = carrier.Delete(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/logout", nil))
+	r := httptest.NewRequest(http.MethodPost, "/logout", nil)
+	r.Header.Set("Cookie", "id=row")
+	err = carrier.Delete(httptest.NewRecorder(), r)
 	require.ErrorIs(t, err, session.ErrUnavailable)
 	assert.EqualError(t, err, "ecgridsession: ledger unavailable: the session store failed: it kept its row: disk full")
 }
