@@ -29,7 +29,9 @@
 // [Middleware.Wrap] opens the session of each request, [Middleware.Require] lets
 // only signed-in requests through, and both hand the request on with a context
 // from which [Middleware.Session] and [Middleware.Transport] take what they need.
-// The ResponseWriter is the server's own. A session begins with
+// A request that brings a cookie of ours gets a ResponseWriter of ours, which
+// settles the cookie when the header of the answer is written; any other keeps
+// the server's own. A session begins with
 // [Middleware.LoginHandler], [Middleware.Login], or [Middleware.Start] for a
 // credential that the app already has. It ends at sign-out, when the browser
 // signs in anew, 30 minutes after the last use, 8 hours after sign-in, or when
@@ -52,8 +54,9 @@
 // passed if that is later. ECGrid ends the old token when it gives a new one, so
 // there is one refresh for each session, however many requests ask and on
 // however many replicas: whoever claims it in the ledger makes the call, and the
-// others wait for the outcome. GET and HEAD refresh in Wrap, other methods when
-// the token is first asked for, so that a sign-out never waits.
+// others wait for the outcome. Require, [Middleware.Credential] and Transport see
+// to a token that is due. Wrap never does, so that a sign-out, a public page and
+// an image never wait.
 //
 // The new token stays in the ledger until it expires. A browser that missed the
 // new cookie, or sends an older one, goes on. A refresh to which ECGrid does not
@@ -108,7 +111,8 @@
 // Sign-in and sign-out are refused to pages of other sites. Targets of return_to
 // are paths on this site. X-Forwarded headers are not read. What is behind
 // Require, and each answer that sets the cookie, is sent with Cache-Control:
-// no-store.
+// no-store, whatever its handler sets, and so for the fields that speak to one
+// cache alone, such as CDN-Cache-Control.
 //
 // Not covered: forged requests to the app's own handlers, for which there is
 // [net/http.CrossOriginProtection]; scripts that run in the app's pages, which
@@ -148,9 +152,12 @@
 // minutes of use by default, with which a thousand users who never rest reach
 // the bound in 24 years. Once a year is often enough to rotate.
 //
-// An answer that was under way, such as a long poll's, while the user signed out
-// and in again may bring the older session's cookie last, and the user signs in
-// once more. It takes the first answer after a tenth of the idle limit to do so.
+// Replicas' clocks may be 5 minutes apart. A session may end by as much earlier
+// or later than its limits say, as each replica judges by its own clock.
+//
+// A sign-in sets its cookie at once in a request that brought none, because the
+// ResponseWriter is then the server's own. A handler that calls Login and clears
+// the header afterwards, or sets Cache-Control, undoes that.
 //
 // Tokens and keys are at most 16 KiB long. Of several ECGrids, each takes a
 // Middleware of its own.

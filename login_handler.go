@@ -32,6 +32,7 @@ const maxLoginBody = 64 << 10
 // gives. A session that was there before is ended and its token revoked. It
 // sets headers and leaves the answer to the caller, who has also checked that
 // the request comes from this site; [Middleware.LoginHandler] does both.
+// The answer is no-store: leave Cache-Control and Set-Cookie as they are.
 //
 // At most 64 sign-ins wait for ECGrid at once, so that a slow ECGrid leaves room
 // for refreshes and sign-outs. One beyond that waits for a fifth of
