@@ -54,10 +54,10 @@ func TestStartWithTheCredentialOfAnUnendedSessionEndsThatSessionAndKeepsTheCrede
 				if kind == "API key" {
 					swaps = 2
 				}
-				s.Ledger.FailNthSwap(swaps, false)
+				s.Ledger.FailFromNthSwap(swaps)
 				v.Post(s, "/start")
-				s.Ledger.Recover()
 				require.Equal(t, http.StatusOK, old.Copy().Get(s, "/private").StatusCode, "the ledger could not be told")
+				s.Ledger.Recover()
 
 				time.Sleep(time.Minute)
 				assert.Equal(t, http.StatusUnauthorized, old.Copy().Get(s, "/private").StatusCode)

@@ -90,6 +90,18 @@ func (l *Ledger) FailNthSwap(n int64, acts bool) {
 	l.OnSwap.Store(&fault)
 }
 
+// FailFromNthSwap lets the n-th swap from now on and all after it fail.
+func (l *Ledger) FailFromNthSwap(n int64) {
+	var seen atomic.Int64
+	var fault LedgerFault = func(act func() error) error {
+		if seen.Add(1) < n {
+			return act()
+		}
+		return ErrLedgerDown
+	}
+	l.OnSwap.Store(&fault)
+}
+
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
