@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -124,7 +125,9 @@ func (s *CookieStore) Get(r *http.Request, name string) (*sessions.Session, erro
 // nil; it is new, and empty, where there is no cookie. Where there is one that
 // does not open, it is new too and the error is a [securecookie.Error] whose
 // IsDecode is true. Of several cookies of the name the only one that opens
-// counts; if more than one opens, none does.
+// counts; if more than one opens, none does. The same cookie twice is one. One
+// that Keys open goes before those that only ReadAlso opens, so an app may move
+// here from cookies with a Domain or another Path.
 func (s *CookieStore) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(s, name)
 	options := s.options
@@ -136,28 +139,43 @@ func (s *CookieStore) New(r *http.Request, name string) (*sessions.Session, erro
 	if !ok {
 		return session, errCookieUndecodable
 	}
-	opened := 0
-	for _, value := range values {
-		// A map of its own for each: gob adds to what is there, so a cookie
-		// that fails half-way would leave its values to the next.
-		decoded := make(map[any]any)
-		if s.decode(name, value, &decoded) == nil {
-			opened++
-			session.Values = decoded
+	if len(values) == 0 {
+		return session, nil
+	}
+	// Some serverless adapters send each cookie twice.
+	slices.Sort(values)
+	values = slices.Compact(values)
+	opened, err := s.open(name, values)
+	if err != nil {
+		return session, err
+	}
+	session.Values, session.IsNew = opened, false
+	return session, nil
+}
+
+// open gives what is in the only one of values that opens: by our ring or, where
+// that opens none, by one of ReadAlso. gorilla's own cookie may have another Path
+// or Domain and stays in the browser beside ours.
+//
+// Two that open by the same are two sessions of which a sibling domain may have
+// set one, and nothing says which. gorilla takes the first, which is the one
+// with the longest path (RFC 6265, 5.4).
+func (s *CookieStore) open(name string, values []string) (map[any]any, error) {
+	for _, codecs := range [][]securecookie.Codec{{s.codec}, s.readAlso} {
+		var opened []map[any]any
+		for _, value := range values {
+			if decoded, ok := decode(codecs, name, value); ok {
+				opened = append(opened, decoded)
+			}
+		}
+		if len(opened) > 0 {
+			if len(opened) > 1 {
+				break
+			}
+			return opened[0], nil
 		}
 	}
-	switch {
-	case len(values) == 0:
-		return session, nil
-	// Two that open are two sessions of which a sibling domain may have set
-	// one, and nothing tells which. gorilla takes the first, which is the one
-	// with the longest path (RFC 6265, 5.4).
-	case opened != 1:
-		session.Values = make(map[any]any)
-		return session, errCookieUndecodable
-	}
-	session.IsNew = false
-	return session, nil
+	return nil, errCookieUndecodable
 }
 
 // Format writes the same few words for every verb: some of them would print the
@@ -166,21 +184,21 @@ func (s *CookieStore) Format(f fmt.State, _ rune) {
 	io.WriteString(f, "ecgridsession.CookieStore(redacted)")
 }
 
-// decode tries our own ring first and each of ReadAlso after it. A cookie of
-// gorilla's fails in ours at its first bytes, which name no key.
-func (s *CookieStore) decode(name, value string, dst any) error {
-	err := s.codec.Decode(name, value, dst)
-	for _, codec := range s.readAlso {
-		if err == nil {
-			break
-		}
-		// securecookie has a limit of its own; a Codec of the app's may have
-		// none.
-		if len(value) <= cookie.MaxSize {
-			err = codec.Decode(name, value, dst)
+// decode opens a cookie by the first codec that can.
+func decode(codecs []securecookie.Codec, name, value string) (map[any]any, bool) {
+	// securecookie has a limit of its own; a Codec of the app's may have none.
+	if len(value) > cookie.MaxSize {
+		return nil, false
+	}
+	for _, codec := range codecs {
+		// A map of its own for each: gob adds to what is there, so a cookie
+		// that fails half-way would leave its values to the next.
+		decoded := make(map[any]any)
+		if codec.Decode(name, value, &decoded) == nil {
+			return decoded, true
 		}
 	}
-	return err
+	return nil, false
 }
 
 // Save sets the session's cookie, the last and only one of its name, with
