@@ -130,6 +130,10 @@ type Session struct {
 	TokenExpiresAt time.Time `json:"tokenExpiresAt,omitzero"`
 	// EndsAt is the absolute end: no activity moves it.
 	EndsAt time.Time `json:"endsAt"`
+	// IdleEndsAt is the end if nothing more comes from this browser. It is never
+	// after EndsAt. The cookie is set again after a tenth of Config.IdleTimeout,
+	// so a request before that does not move it.
+	IdleEndsAt time.Time `json:"idleEndsAt"`
 }
 
 // credentialOf turns what is kept into what callers see. What is kept has no

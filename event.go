@@ -150,6 +150,7 @@ func (k EventKind) String() string {
 type observer struct {
 	logger   *slog.Logger
 	onEvent  func(context.Context, Event)
+	idle     time.Duration
 	lifetime time.Duration
 }
 
@@ -167,6 +168,7 @@ func (o *observer) describe(snap *session.Snapshot) Session {
 	}
 	rec, ref := &snap.Record, snap.Keys.Ref()
 	started := time.UnixMilli(rec.StartedAt).UTC()
+	end := started.Add(o.lifetime)
 	return Session{
 		Ref:            hex.EncodeToString(ref[:]),
 		UserID:         rec.UserID,
@@ -174,8 +176,26 @@ func (o *observer) describe(snap *session.Snapshot) Session {
 		APIKey:         rec.APIKey,
 		StartedAt:      started,
 		TokenExpiresAt: record.Time(rec.Credential.ExpiresAt),
-		EndsAt:         started.Add(o.lifetime),
+		EndsAt:         end,
+		IdleEndsAt:     o.idleEnd(rec.SeenAt, end),
 	}
+}
+
+// idleEnd is the end of a session that was last used at seenAt, in ms, and is
+// not used again.
+func (o *observer) idleEnd(seenAt int64, end time.Time) time.Time {
+	if idle := record.Time(seenAt).Add(o.idle); idle.Before(end) {
+		return idle
+	}
+	return end
+}
+
+// describeUse is describe for the request that s is the session of. Its own
+// answer may move the idle end.
+func (o *observer) describeUse(s *request.Session, snap *session.Snapshot) Session {
+	d := o.describe(snap)
+	d.IdleEndsAt = o.idleEnd(s.UsedAt(snap), d.EndsAt)
+	return d
 }
 
 // CookieRejected implements [request.Events].

@@ -78,7 +78,7 @@ func New(cfg Config) (*Middleware, error) {
 	m := &Middleware{
 		cfg: cfg, upstream: upstream, gate: gate, ledger: ledger,
 		answers: &web.Answers{OnError: cfg.ErrorHandler, Logger: cfg.Logger, Home: cfg.AfterLogin, Out: cfg.AfterLogout},
-		events:  &observer{logger: cfg.Logger, onEvent: cfg.OnEvent, lifetime: cfg.Lifetime},
+		events:  &observer{logger: cfg.Logger, onEvent: cfg.OnEvent, idle: cfg.IdleTimeout, lifetime: cfg.Lifetime},
 		grid: grid{
 			Client:  ecgrid.New(upstream.Base, base, cfg.LoginField),
 			signIns: ecgrid.NewRoom(ecgrid.MaxSignIns), refreshes: ecgrid.NewRoom(ecgrid.MaxRefreshes),
@@ -204,7 +204,7 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 	if snap == nil {
 		return Session{}, false
 	}
-	return m.events.describe(snap), true
+	return m.events.describeUse(s, snap), true
 }
 
 // Credential returns the credential of the request's session, or the one that

@@ -91,6 +91,19 @@ func (s *Session) due(snap *session.Snapshot) bool {
 	return now-s.carried.Record.SeenAt >= s.o.Limits.Idle.Milliseconds()/10
 }
 
+// UsedAt is when the session was last used, in ms, as the browser's cookie will
+// have it after this request.
+func (s *Session) UsedAt(snap *session.Snapshot) int64 {
+	switch {
+	// A sign-in within this request is a use by itself.
+	case s.carried == nil, s.carried.Record.ID != snap.Record.ID:
+	case s.answer.subresource, s.answer.unused.Load(), !s.due(snap):
+	default:
+		return max(s.now, snap.Record.SeenAt)
+	}
+	return snap.Record.SeenAt
+}
+
 // still asks the ledger whether the session has ended since the request began,
 // and returns it with its newest credential. Otherwise a slow answer would put
 // the cookie of a session that was signed out over the one of the next sign-in.
@@ -157,10 +170,11 @@ func (s *Session) Asked() {
 func (s *Session) Prolong(w http.ResponseWriter, r *http.Request) {
 	snap := s.newest.Load()
 	switch {
-	case snap == nil:
+	case snap == nil || s.answer == nil:
 	case s.settles():
 		s.answer.used.Store(true)
-	default: // there is nobody to settle it
+	default: // the answer goes through no writer of ours
+		s.answer.used.Store(true)
 		s.o.reissue(w, r, s, snap, max(s.now, snap.Record.SeenAt))
 	}
 }

@@ -34,6 +34,7 @@ func TestThePagesScriptsLearnWhoIsSignedInAndForHowLong(t *testing.T) {
 			"apiKey":        started.APIKey,
 			"startedAt":     started.StartedAt.Format(time.RFC3339Nano),
 			"endsAt":        started.StartedAt.Add(8 * time.Hour).Format(time.RFC3339Nano),
+			"idleEndsAt":    started.StartedAt.Add(30 * time.Minute).Format(time.RFC3339Nano),
 			"logoutUrl":     "/logout",
 		}
 		if !started.APIKey {
@@ -111,13 +112,13 @@ func TestAskingStillBringsACookieOfTheNewKey(t *testing.T) {
 	assert.Equal(t, []string{"no-store"}, got.Header["Cache-Control"])
 }
 
-func TestSessionTakesGETAndHEADOnly(t *testing.T) {
+func TestSessionTakesGETHEADAndPOSTOnly(t *testing.T) {
 	site.EachWay(t, func(t *testing.T, s *site.Site, b *site.Browser) {
 		s.Overdue(b)
-		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
+		for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace} {
 			got := b.Do(method, "/session", nil)
 			assert.Equal(t, http.StatusMethodNotAllowed, got.StatusCode)
-			assert.Equal(t, []string{"GET, HEAD"}, got.Header["Allow"])
+			assert.Equal(t, []string{"GET, HEAD, POST"}, got.Header["Allow"])
 			site.RequireNoCookie(t, got)
 		}
 	})
