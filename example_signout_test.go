@@ -103,11 +103,12 @@ func ExampleMiddleware_LogoutEverywhereHandler() {
 	laptop.signIn()
 	phone.signIn()
 	fmt.Println("the page:", laptop.get("/logout-everywhere"))
+	// A page, and no redirect: this user may not reset sessions at ECGrid.
 	fmt.Println("the button:", laptop.post("/logout-everywhere", ""))
 	fmt.Println("phone:", phone.get("/session"))
 	// Output:
 	// the page: 200
-	// the button: 303 /
+	// the button: 200
 	// phone: 401 {"authenticated":false}
 }
 

@@ -330,9 +330,9 @@ func (m *Middleware) answerFailedSignIn(w http.ResponseWriter, r *http.Request, 
 	// The same words for a login that does not exist and a password that is
 	// wrong: they tell nobody which logins there are.
 	case errors.Is(err, errNotAccepted):
-		problem := "Login or password is not correct."
+		problem := notAccepted
 		if form.apiKey != "" {
-			problem = "This API key is not valid."
+			problem = keyNotAccepted
 		}
 		m.refuseSignIn(w, r, http.StatusUnauthorized, form, problem)
 	case errors.Is(err, ErrSessionTooLarge):
@@ -349,10 +349,35 @@ func (m *Middleware) answerFailedSignIn(w http.ResponseWriter, r *http.Request, 
 	// Start has refused it unsent. To the user it is a key like any other that
 	// is wrong.
 	case form.apiKey != "" && (Credential{APIKey: form.apiKey}).validate() != nil:
-		m.refuseSignIn(w, r, http.StatusUnauthorized, form, "This API key is not valid.")
+		m.refuseSignIn(w, r, http.StatusUnauthorized, form, keyNotAccepted)
 	default:
 		m.cfg.Logger.ErrorContext(r.Context(), "ecgridsession: sign-in failed", "error", err)
 		m.fail(w, r, http.StatusInternalServerError, err)
+	}
+}
+
+// The words of the sign-in page for what went wrong.
+const (
+	notAccepted    = "Login or password is not correct."
+	keyNotAccepted = "This API key is not valid."
+	tryLater       = "Signing in is not possible at the moment. Please try again shortly."
+	wentWrong      = "Signing in failed. It has been noted. Please try again."
+)
+
+// LoginMessage is what [Middleware.LoginHandler] would say of an error of
+// [Middleware.Login], for an app's own sign-in page. It holds nothing of the error
+// and is safe to show. It is "" for nil.
+func (m *Middleware) LoginMessage(err error) string {
+	var upstream *UpstreamError
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, errNotAccepted):
+		return notAccepted
+	case errors.As(err, &upstream), errors.Is(err, ErrLedgerUnavailable):
+		return tryLater
+	default:
+		return wentWrong
 	}
 }
 
@@ -378,7 +403,7 @@ func (m *Middleware) postponeSignIn(w http.ResponseWriter, r *http.Request, form
 		return
 	}
 	m.answers.Page(w, r, http.StatusServiceUnavailable, web.SignIn, web.PageData{
-		Problem: "Signing in is not possible at the moment. Please try again shortly.",
+		Problem: tryLater,
 		Login:   m.shownLogin(form), ByKey: form.apiKey != "", ReturnTo: m.returnToField(r),
 	})
 }

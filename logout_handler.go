@@ -203,12 +203,16 @@ func (m *Middleware) logoutHandler(
 			m.methodNotAllowed(w, r, "GET, HEAD, POST")
 			return
 		}
-		if _, err := logout(w, r); err != nil {
-			web.RetryLater(w)
+		outcome, err := logout(w, r)
+		switch {
+		case err != nil:
 			m.fail(w, r, http.StatusServiceUnavailable, err)
-			return
+		// A redirect would promise more than ECGrid has done.
+		case outcome == LogoutRefused && page == web.SignOutEverywhere && web.ShowsPages(r):
+			m.answers.Page(w, r, http.StatusOK, web.SignedOutHere, web.PageData{Back: m.cfg.AfterLogout})
+		default:
+			web.GoTo(w, r, m.cfg.AfterLogout)
 		}
-		web.GoTo(w, r, m.cfg.AfterLogout)
 	})
 }
 
@@ -307,9 +311,10 @@ func (m *Middleware) resetUser(ctx context.Context, until time.Time, snap *sessi
 }
 
 // LogoutEverywhereHandler is [Middleware.LogoutHandler] for
-// [Middleware.LogoutEverywhere]: the same answers, but that GET always shows the
-// page, which says what the button does: no link ends the sessions of every
-// device.
+// [Middleware.LogoutEverywhere]. It answers in the same way, with two differences.
+// GET always shows the page, which says what the button does, so no link ends the
+// sessions of every device. If ECGrid has refused its part, a browser gets a page
+// that says so, with status 200.
 func (m *Middleware) LogoutEverywhereHandler() http.Handler {
 	return m.logoutHandler(web.SignOutEverywhere, m.LogoutEverywhere, func(*http.Request) bool { return false })
 }

@@ -40,6 +40,7 @@ const (
 	SignIn            = "sign_in.html"             // the sign-in form
 	SignOut           = "sign_out.html"            // a button that signs out
 	SignOutEverywhere = "sign_out_everywhere.html" // a button that ends all sessions of the user
+	SignedOutHere     = "signed_out_here.html"     // signed out in this app, and not at ECGrid
 	SignInFromFrame   = "sign_in_from_frame.html"  // a link out of the frame, to the form
 	pageFailure       = "failure.html"
 )
@@ -48,6 +49,7 @@ var pageTitles = map[string]string{
 	SignIn:            "Sign in",
 	SignOut:           "Sign out",
 	SignOutEverywhere: "Sign out everywhere",
+	SignedOutHere:     "Signed out of this app",
 	SignInFromFrame:   "Sign in",
 }
 

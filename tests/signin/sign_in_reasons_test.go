@@ -3,6 +3,7 @@ package signin
 import (
 	"html"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ecgrid-contrib/ecgridsession"
+	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 	"github.com/ecgrid-contrib/ecgridsession/tests/site"
 )
 
@@ -111,4 +113,17 @@ func TestAnAppsOwnSignInUsesTheCheckOfTheWayBack(t *testing.T) {
 		(&site.Visitor{}).SendForm(t.Context(), s, http.MethodPost, "/own", url.Values{"return_to": {target}})
 		assert.Equal(t, want, back, target)
 	}
+}
+
+func TestAnAppsOwnSignInShowsTheLibrarysMessages(t *testing.T) {
+	s := site.New(t, site.InProcess())
+	message := func(login, password string) string {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/own", nil)
+		_, err := s.Middleware.Login(w, r, login, password)
+		return s.Middleware.LoginMessage(err)
+	}
+	assert.Empty(t, message(site.Demo.Login, site.Demo.Password))
+	assert.Equal(t, "Login or password is not correct.", message(site.Demo.Login, "wrong"))
+	s.Grid.Inject(ecgridtest.Fault{Path: site.LoginCall, Status: http.StatusServiceUnavailable})
+	assert.Contains(t, message(site.Demo.Login, site.Demo.Password), "not possible at the moment")
 }

@@ -42,3 +42,18 @@ func TestThePageOfAnOutageOffersAnotherTryAtTheSameAddress(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	assert.Contains(t, got.Text, `href="/private?page=2&amp;sort=-date"`)
 }
+
+func TestAPersonIsToldWhereECGridRefusedItsPartOfSigningOutEverywhere(t *testing.T) {
+	s := site.New(t, site.InProcess())
+	s.Mux.Handle("/logout-everywhere", s.Middleware.LogoutEverywhereHandler())
+	v, other := s.SignIn(site.Demo), s.SignIn(site.Demo) // a MailboxUser may reset nobody
+	got := v.Post(s, "/logout-everywhere", site.Click...)
+	assert.Equal(t, http.StatusOK, got.StatusCode)
+	assert.Contains(t, got.Text, "All of your sessions in this app have ended")
+	assert.Contains(t, got.Text, "ECGrid has not ended your sessions elsewhere")
+	assert.Equal(t, http.StatusUnauthorized, other.Get(s, "/private").StatusCode)
+
+	s.Grid.AddUser(site.Admin)
+	admin := s.SignIn(site.Admin)
+	assert.Equal(t, http.StatusSeeOther, admin.Post(s, "/logout-everywhere", site.Click...).StatusCode)
+}
