@@ -18,6 +18,11 @@ import (
 // ctx is done, with its error or one that wraps it. [ledgertest.Run] holds it
 // to all of this.
 //
+// Replicas of one app have the same Keys. Two apps with keys of their own need a
+// ledger each, or a prefix each in one: the key of a user is the same in both,
+// and what one writes there when the user signs out everywhere, the other cannot
+// open. It ends its own sessions of the user then, and says so in the log.
+//
 // An entry stays for at least its ttl: one that is evicted earlier may open a
 // session that was ended. It should go soon after.
 //

@@ -61,7 +61,9 @@ type Ledger struct {
 }
 
 // New returns a ledger on a client that the app has already. prefix begins each
-// key; "" stands for "ecgrid:". Apps that share a server take one each. In a
+// key; "" stands for "ecgrid:". Apps that share a server take one each: with one
+// prefix and keys of their own they end each other's users, and the log of the
+// middleware asks about it. In a
 // Cluster the keys spread over all slots by themselves; a prefix with a hash tag
 // ("{app}:") would put them all on one node.
 //

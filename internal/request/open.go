@@ -2,6 +2,7 @@ package request
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -162,6 +163,13 @@ func (o *Opener) askLedger(s *Session) {
 		s.standing = standingEnded
 		switch {
 		case err != nil:
+			if errors.Is(err, session.ErrForeign) {
+				o.foreign.Do(func() {
+					o.Logger.WarnContext(s, "ecgridsession: the ledger holds a value under a user's key that none of Config.Keys opens, and the user is signed out. "+
+						"Does another app, with keys of its own, use the same ledger without a prefix that parts them? "+
+						"Two such apps end each other's users when they sign out everywhere. Or was a key dropped too early?")
+				})
+			}
 			o.Events.SessionEnded(s, s.carried, 0, err)
 		case found.State == session.None && o.Unshared:
 			o.warned.Do(func() {

@@ -28,6 +28,7 @@ type Opener struct {
 	// Unshared: the ledger belongs to this process, and ends with it.
 	Unshared bool
 	warned   sync.Once // that a credential was not there
+	foreign  sync.Once // that another app may share the ledger
 
 	// Orphaned takes the credential of a session that is over.
 	Orphaned func(*session.Snapshot, record.Credential)

@@ -22,6 +22,11 @@ var (
 // its key. The session counts as ended.
 var ErrUnreadable = errors.New("ecgridsession: ledger entry cannot be read")
 
+// ErrForeign is ErrUnreadable of a user's cut-off. A session's key is of a random
+// id, so nobody else writes under it; a user's key is the same for each app of
+// the user, and one with keys of its own seals what this one cannot read.
+var ErrForeign = fmt.Errorf("%w: it is under the key of a user, and another app may have put it there", ErrUnreadable)
+
 // ErrChanging means that a session too large for its cookie cannot move to the
 // ledger now, because its entry is changing.
 var ErrChanging = fmt.Errorf("%w: the session is changing", ErrTooLarge)

@@ -47,7 +47,8 @@ func (l *Ledger) Keys(id [16]byte, userID int64) Keys { return newKeys(l.salt, i
 
 // Look returns the session's entry and the user's cut-off number in one round
 // trip. Its error is ErrUnavailable or, if a value cannot be read,
-// ErrUnreadable with what is stored in the entry.
+// ErrUnreadable with what is stored in the entry; ErrForeign where it is the cut-off
+// that cannot be read.
 func (l *Ledger) Look(ctx context.Context, keys *Keys) (found Entry, cutOff uint64, err error) {
 	values, err := l.load(ctx, keys.at[:]...)
 	if err != nil {
@@ -108,7 +109,7 @@ func (l *Ledger) openCutOff(key string, value []byte) (uint64, error) {
 	}
 	plain, _, err := l.ring.Open(nil, value, []byte(key))
 	if err != nil || len(plain) != 8 {
-		return 0, ErrUnreadable
+		return 0, ErrForeign
 	}
 	return binary.BigEndian.Uint64(plain), nil
 }
