@@ -276,3 +276,34 @@ func TestARefreshWithinAPostReachesTheBrowserWithThatAnswer(t *testing.T) {
 		})
 	}
 }
+
+// The handler of an answer that timed out goes on beside the one that writes it.
+func TestASignInAndASignOutBesideATimeoutAreSettledOneWayOrTheOther(t *testing.T) {
+	s := site.New(t, site.InProcess())
+	beside := func(act func(w http.ResponseWriter, r *http.Request) error) http.Handler {
+		return s.Middleware.Wrap(http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = act(w, r) // its request may be over
+		}), time.Millisecond, "too slow"))
+	}
+	for name, app := range map[string]http.Handler{
+		"sign-in": beside(func(w http.ResponseWriter, r *http.Request) error {
+			_, err := s.Middleware.Login(w, r, site.Demo.Login, site.Demo.Password)
+			return err
+		}),
+		"sign-out": beside(func(w http.ResponseWriter, r *http.Request) error {
+			_, err := s.Middleware.Logout(w, r)
+			return err
+		}),
+	} {
+		for range 50 {
+			r := httptest.NewRequest(http.MethodPost, "/", nil)
+			r.Header.Set("Cookie", site.Sent(s.CookieOf("bearer")))
+			w := httptest.NewRecorder()
+			app.ServeHTTP(w, r)
+			if set := w.Header()["Set-Cookie"]; len(set) > 0 {
+				assert.Len(t, set, 1, name)
+				keptByNoCache(t, w.Header(), name)
+			}
+		}
+	}
+}
