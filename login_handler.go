@@ -256,7 +256,7 @@ func (m *Middleware) signIn(w http.ResponseWriter, r *http.Request) {
 	form := signInForm{
 		login: r.PostForm.Get("login"), password: r.PostForm.Get("password"), apiKey: r.PostForm.Get("api_key"),
 	}
-	if problem := form.problem(); problem != "" {
+	if problem := form.problem(m.loginIsSecret()); problem != "" {
 		m.refuseSignIn(w, r, http.StatusBadRequest, form, problem)
 		return
 	}
@@ -310,12 +310,12 @@ func parseBody(r *http.Request) error {
 type signInForm struct{ login, password, apiKey string }
 
 // problem says, in words for the page, why the form cannot be tried. What
-// ECGrid cannot accept is not sent to it.
-func (f signInForm) problem() string {
+// ECGrid cannot accept is not sent to it. A login that is a key needs no password.
+func (f signInForm) problem(loginIsKey bool) string {
 	switch {
 	case f.apiKey != "" && f.password != "":
 		return "Use either a password or an API key."
-	case f.apiKey == "" && (f.login == "" || f.password == ""):
+	case f.apiKey == "" && (f.login == "" || f.password == "" && !loginIsKey):
 		return "Enter your login and password, or an API key."
 	default:
 		return ""

@@ -87,6 +87,10 @@ func TestTheSignOutOfOneSessionStopsNoOther(t *testing.T) {
 			sent, err := calls(t, s, r.Context())
 			assert.NoError(t, err)
 			assert.True(t, sent)
+			asked := s.Ledger.Loads.Load()
+			_, err = calls(t, s, r.Context())
+			assert.NoError(t, err)
+			assert.Equal(t, asked, s.Ledger.Loads.Load(), "the ledger is asked once for each end")
 		}
 	})
 }

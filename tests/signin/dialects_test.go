@@ -26,7 +26,7 @@ var dialects = map[string]struct {
 	"endpoint pages": {ecgridtest.DialectEndpoints, "login", site.Demo.Login, site.Demo.Password},
 	"guide":          {ecgridtest.DialectGuide, "email", site.Demo.Login, site.Demo.Password},
 	"support page":   {ecgridtest.DialectSupport, "username", site.Demo.Login, site.Demo.Password},
-	"code samples":   {ecgridtest.DialectSamples, "apiKey", site.Demo.APIKey, "anything"},
+	"code samples":   {ecgridtest.DialectSamples, "apiKey", site.Demo.APIKey, ""},
 }
 
 func TestEveryDialectSignsInCallsRefreshesAndSignsOut(t *testing.T) {
