@@ -189,7 +189,8 @@ func (c *storeCarrier) save(own *http.Request, row *sessions.Session, value stri
 func (c *storeCarrier) line(set *http.Cookie) string {
 	return (&http.Cookie{
 		Name: c.name, Value: set.Value, Quoted: set.Quoted, MaxAge: int(c.lifetime / time.Second),
-		Path: c.options.Path, Secure: c.options.Secure, HttpOnly: c.options.HttpOnly, SameSite: c.options.SameSite,
+		Expires: time.Now().Add(c.lifetime), // as gorilla writes it
+		Path:    c.options.Path, Secure: c.options.Secure, HttpOnly: c.options.HttpOnly, SameSite: c.options.SameSite,
 	}).String()
 }
 
