@@ -50,8 +50,8 @@ func TestNothingThatIsExportedShowsASecretOrAPerson(t *testing.T) {
 		require.Contains(t, exported, "ecgridsession.logins")
 		require.Contains(t, exported, "ecgridsession.ledger-unavailable")
 		for name, secret := range secrets {
-			for _, needle := range needles(secret) {
-				assert.NotContains(t, exported, needle, name)
+			for _, trace := range traces(secret) {
+				assert.NotContains(t, exported, trace, name)
 			}
 		}
 		for _, e := range s.events {
@@ -136,8 +136,8 @@ func (s *site) everythingExported() string {
 	return b.String()
 }
 
-// needles are the ways in which the first 8 characters of a secret could show.
-func needles(secret string) []string {
+// traces are the ways in which the first 8 characters of a secret could show.
+func traces(secret string) []string {
 	head := secret[:8]
 	found := []string{head, hex.EncodeToString([]byte(head)), strings.ToUpper(hex.EncodeToString([]byte(head)))}
 	for offset := range 3 {
@@ -158,6 +158,6 @@ func TestTheSearchForSecretsFindsThem(t *testing.T) {
 		base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte("a" + secret)),
 		base64.URLEncoding.EncodeToString([]byte("ab" + secret)),
 	} {
-		assert.True(t, slices.ContainsFunc(needles(secret), func(n string) bool { return strings.Contains(hidden, n) }), hidden)
+		assert.True(t, slices.ContainsFunc(traces(secret), func(n string) bool { return strings.Contains(hidden, n) }), hidden)
 	}
 }
