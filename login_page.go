@@ -160,4 +160,3 @@ func (m *Middleware) returnToField(r *http.Request) string {
 	}
 	return ""
 }
-
