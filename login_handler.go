@@ -46,7 +46,7 @@ func (m *Middleware) Login(w http.ResponseWriter, r *http.Request, login, passwo
 		return Session{}, err
 	}
 	// Before the time of the call begins: one that is cut short may leave a
-	// token that nobody knows.
+	// token behind that is unknown here.
 	leave, err := m.grid.signIns.Enter(r.Context(), m.cfg.AuthTimeout/5)
 	if err != nil {
 		return m.signInFailed(r.Context(), 0, signInError("login", err))

@@ -101,7 +101,7 @@ func (t *transport) send(req *http.Request, c Credential, cookies bool) (*http.R
 	resp, err := t.base.RoundTrip(t.withCredential(req, c, cookies))
 	if resp != nil {
 		resp.Request = req
-		// A reverse proxy would pass it on: whoever sets our cookie signs the
+		// A reverse proxy would pass it on. Another cookie of our name signs the
 		// user out, or in as someone else.
 		resp.Header = cookie.WithoutSetting(resp.Header, t.m.cfg.CookieName)
 	}

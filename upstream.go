@@ -21,7 +21,7 @@ type grid struct {
 // Refresh implements [lifecycle.Upstream] and [revoke.Upstream].
 func (g grid) Refresh(ctx context.Context, token, refreshToken string) (ecgrid.Grant, error) {
 	// At most half of the time goes into waiting: a call that is cut short may
-	// leave a token that nobody knows.
+	// leave an unknown token behind.
 	patience := time.Minute
 	if deadline, ok := ctx.Deadline(); ok {
 		patience = time.Until(deadline) / 2

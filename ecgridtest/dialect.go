@@ -84,8 +84,7 @@ func (d Dialect) loginName(login, email, username, apiKey string) (name, problem
 	return name, problem
 }
 
-// issued is the same for login and refresh, since a refresh is a login by other
-// means.
+// issued is the answer to a login, and to a refresh.
 func (d Dialect) issued(s *session) answer {
 	if d == DialectSamples {
 		return success(issued{SessionKey: s.token})

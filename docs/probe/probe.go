@@ -76,7 +76,7 @@ func (p *probe) clock(a *answer) {
 	p.report.note("its clock is %s from the one of this machine", date.Sub(a.now).Round(time.Second))
 }
 
-// refusal asks with a token that nobody was given. It is no failed login, so it locks no account.
+// refusal asks with a token that was never issued. It is no failed login, so it locks no account.
 func (p *probe) refusal(ctx context.Context) {
 	p.report.part("A token that was never issued, at POST /v2/auth/session")
 	a, err := p.call(ctx, http.MethodPost, "/v2/auth/session", bearer("never-issued"), nil)
@@ -268,7 +268,7 @@ func (p *probe) signOut(ctx context.Context, got tokens) {
 	_, _ = p.end(ctx, token) // the difference is reported already
 }
 
-// end logs a token out. It is given time of its own, because a token must not stay behind when the probe is out of time.
+// end logs a token out. It has a deadline apart from the probe's, because a token must not stay behind when the probe is out of time.
 func (p *probe) end(ctx context.Context, token string) (*answer, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()

@@ -170,7 +170,7 @@ func TestADescriptionThatDiffersIsNamed(t *testing.T) {
 	}
 }
 
-func TestWithoutCredentialsNobodyIsSignedIn(t *testing.T) {
+func TestWithoutCredentialsThereIsNoLogin(t *testing.T) {
 	s := start(t, description)
 	status, out := s.probed(t, nil)
 	assert.Zero(t, status, out)

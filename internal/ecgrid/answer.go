@@ -22,7 +22,7 @@ const (
 	maxLoginBytes = 512
 )
 
-// decodeGrant reads the data of login and refresh. The refresh token, the expiry and the user may be missing, since each is
+// decodeGrant reads the data of login and refresh. The refresh token, the expiry and the user may be missing, because each is
 // missing on one of the vendor's pages: the caller asks for the last two elsewhere. What is there has to be sane.
 //
 // Of a grant that is not usable it returns the token, if there is one, and nothing else: ECGrid has issued it, so it is

@@ -98,7 +98,7 @@ func (c *Client) completed(ctx context.Context, grant Grant) (Grant, error) {
 // Refresh exchanges token for a new one, which ends the old: by refreshToken if that is not empty, else by token
 // itself. The grant's RefreshToken is the one that ECGrid gave, or refreshToken again if it gave none (RFC 6749,
 // section 6). Whether the grant is for the same user is for the caller to judge; it names none if the answer does not. It is
-// made once by whoever calls it and never repeated here: ECGrid ends the old token with it, whether or not the answer
+// made once for each call and never repeated here: ECGrid ends the old token with it, whether or not the answer
 // arrives.
 //
 // If the answer has no expiry, Refresh asks for it. As with [Client.Login], a grant may come with an error.

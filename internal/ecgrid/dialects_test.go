@@ -17,7 +17,7 @@ import (
 	"github.com/ecgrid-contrib/ecgridsession/internal/ecgrid"
 )
 
-// byPath answers each call by the last word of its path; a status that is not 200 stands before the body.
+// byPath answers each call by the last word of its path; a body may begin with a status that is not 200.
 func byPath(t *testing.T, answers map[string]string) *ecgrid.Client {
 	t.Helper()
 	return ecgrid.New(base(t, "https://rest.example"), roundTrip(func(r *http.Request) (*http.Response, error) {

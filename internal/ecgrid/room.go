@@ -6,8 +6,8 @@ import (
 )
 
 // The calls that may be under way at once, by their purpose. Together with the sign-outs of package revoke they are no more
-// than the connections of a [PrivateTransport], so that a slow ECGrid keeps nobody's sign-out or refresh waiting behind the
-// sign-ins of anyone who sends them.
+// than the connections of a [PrivateTransport], so that sign-outs and refreshes never wait behind the
+// sign-ins that anyone may send to a slow ECGrid.
 const (
 	MaxSignIns   = 64
 	MaxRefreshes = 64

@@ -57,7 +57,7 @@ func eachVisitor(t *testing.T, property func(t *testing.T, s *site.Site, v *site
 	}
 }
 
-func TestARequestUnderWayCallsNobodyAfterTheSignOut(t *testing.T) {
+func TestARequestUnderWayMakesNoCallAfterTheSignOut(t *testing.T) {
 	for _, path := range []string{"/logout", "/everywhere"} {
 		t.Run(path, func(t *testing.T) {
 			eachVisitor(t, func(t *testing.T, s *site.Site, v *site.Visitor) {
@@ -109,7 +109,7 @@ func TestAKeysRequestUnderWayStopsSoonAfterASignOutOnAnotherReplica(t *testing.T
 	})
 }
 
-// The ledger cannot say that the session is open, and ECGrid goes on taking the key.
+// The ledger cannot say that the session is open, and ECGrid continues to take the key.
 func TestAKeyIsNotUsedWhileTheLedgerCannotSayWhetherItMayBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := site.New(t, site.InProcess())
@@ -194,7 +194,7 @@ func TestACallIsNotSentAgainWithTheTokenOfAnotherUser(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
 				assert.Len(t, wire.Sent(), 1, "it is not sent again")
-				assert.Equal(t, http.StatusOK, v.Get(s, "/session").StatusCode, "the new session goes on")
+				assert.Equal(t, http.StatusOK, v.Get(s, "/session").StatusCode, "the new session is open")
 			})
 		})
 	}
