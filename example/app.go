@@ -43,8 +43,9 @@ func newApp(opts options, logger *slog.Logger) (*app, error) {
 
 	var err error
 	a.m, err = ecgridsession.New(ecgridsession.Config{
-		Upstream: upstream,
-		Keys:     opts.keys,
+		Upstream:    upstream,
+		Keys:        opts.keys,
+		IdleTimeout: opts.idle,
 		// Over plain http browsers keep no Secure cookie, some of them not even
 		// for localhost, and curl never. What is listened on is a loopback
 		// address, so nobody is there to read along.

@@ -23,6 +23,7 @@ type options struct {
 	host       string // of addr, as it was given
 	upstream   string // "": the fake
 	tokenTTL   time.Duration
+	idle       time.Duration
 	tlsCert    string // "": plain http
 	tlsKey     string
 	keys       [][]byte
@@ -35,6 +36,7 @@ func parseOptions(args []string, getenv func(string) string, usage io.Writer) (o
 	flags.StringVar(&o.addr, "addr", "localhost:8080", "loopback `address` to listen on; port 0 takes a free one")
 	flags.StringVar(&o.upstream, "upstream", "", "base `URL` of the real ECGrid, such as https://rest.ecgrid.io (default: a fake inside)")
 	flags.DurationVar(&o.tokenTTL, "token-ttl", 15*time.Minute, "how long the fake's tokens live")
+	flags.DurationVar(&o.idle, "idle-timeout", 30*time.Minute, "how long without a request ends a session")
 	flags.StringVar(&o.tlsCert, "tls-cert", "", "PEM `file` of a certificate, to serve https as a real app is (default: plain http)")
 	flags.StringVar(&o.tlsKey, "tls-key", "", "PEM `file` of the certificate's key")
 	flags.Usage = func() {

@@ -90,6 +90,7 @@ func TestWhatCannotBeUsedIsRefusedWithStatus2(t *testing.T) {
 		{"plain http to elsewhere", []string{"-upstream", "http://192.0.2.1"}, "", "must be https"},
 		{"lifetime of the real ECGrid's tokens", []string{"-upstream", "https://rest.ecgrid.io", "-token-ttl", "1m"}, "", "fake only"},
 		{"no lifetime", []string{"-token-ttl", "0s"}, "", "a second or more"},
+		{"no idle limit", []string{"-idle-timeout", "1ms"}, "", "IdleTimeout"},
 		{"certificate without a key", []string{"-tls-cert", "cert.pem"}, "", "go together"},
 		{"key without a certificate", []string{"-tls-key", "key.pem"}, "", "go together"},
 		{"unknown flag", []string{"-nope"}, "", "-nope"},
@@ -113,7 +114,7 @@ func TestWhatCannotBeUsedIsRefusedWithStatus2(t *testing.T) {
 func TestHelpNamesEveryFlagAndTheVariable(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	assert.Zero(t, run(t.Context(), []string{"-h"}, environment(""), &stdout, &stderr))
-	for _, name := range []string{"-addr", "-upstream", "-token-ttl", "-tls-cert", "-tls-key", keysVariable} {
+	for _, name := range []string{"-addr", "-upstream", "-token-ttl", "-idle-timeout", "-tls-cert", "-tls-key", keysVariable} {
 		assert.Contains(t, stderr.String(), name)
 	}
 }

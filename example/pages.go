@@ -44,6 +44,9 @@ func (p page) TokenLeft() time.Duration { return p.Session.TokenExpiresAt.Sub(p.
 // SessionLeft is how long the session may still last.
 func (p page) SessionLeft() time.Duration { return p.Session.EndsAt.Sub(p.Now) }
 
+// IdleLeft is how long the session lasts if its user does nothing more.
+func (p page) IdleLeft() time.Duration { return p.Session.IdleEndsAt.Sub(p.Now) }
+
 // home is the landing page or, with a session, the inbox.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
 	if _, signedIn := a.m.Session(r.Context()); !signedIn {

@@ -34,11 +34,11 @@ type site struct {
 }
 
 // overTLS is the example as a real app is: its cookie is __Host- and Secure.
-func overTLS(t *testing.T) *site {
+func overTLS(t *testing.T, flags ...string) *site {
 	t.Helper()
 	grid := newGrid(t)
 	cert, key := identity().files(t)
-	app := startExample(t, "-upstream", grid.URL, "-tls-cert", cert, "-tls-key", key)
+	app := startExample(t, append(flags, "-upstream", grid.URL, "-tls-cert", cert, "-tls-key", key)...)
 	f := newFront(t, "app.example.test", app, true)
 	return &site{t: t, url: "https://" + f.appHost, cookie: "__Host-ecgrid", grid: grid, front: f}
 }

@@ -2,15 +2,30 @@
 // without this script; it keeps what is shown up to date.
 "use strict";
 
+const account = document.getElementById("account");
+const signedIn = account !== null;
+
+// Other tabs of this site hear that the session was used, or that there is none.
+// They do not take this page's word for it: they ask the server.
+const otherTabs = new BroadcastChannel("session");
+otherTabs.postMessage(signedIn ? "used" : "signed-out");
+
 // The time left, counted down from what /session says. Asking there does not
-// prolong the session, so a page that is left open still signs its user out.
+// prolong the session, so a page that is left open still signs its user out. Two
+// minutes before that it asks whether they are still there (WCAG 2.2, 2.2.1).
 (() => {
-  const clocks = [...document.querySelectorAll("[data-clock]")];
-  if (clocks.length === 0) return;
+  if (!signedIn) return;
 
   const askEvery = 30_000;
+  const warnBefore = 120_000;
+  const clocks = [...document.querySelectorAll("[data-clock]")];
+  const warning = document.getElementById("still-there");
+  const idleEnd = warning.querySelector("[data-clock=idleEndsAt]");
+  const failed = document.getElementById("stay-failed");
+  const title = document.title;
   let ahead = 0; // of this computer's clock before the server's
-  let asking = false;
+  let latest = 0; // request to /session
+  let mayStay = false; // past the absolute end nobody may
 
   const words = (milliseconds) => {
     const s = Math.max(Math.floor(milliseconds / 1000), 0);
@@ -24,19 +39,34 @@
     for (const clock of clocks) {
       clock.textContent = words(Date.parse(clock.dateTime) - now);
     }
+    warn(mayStay && Date.parse(idleEnd.dateTime) - now < warnBefore);
   };
 
-  const ask = async () => {
-    if (asking) return;
-    asking = true;
+  const warn = (soon) => {
+    document.title = soon ? `Signing out soon · ${title}` : title;
+    if (soon === warning.open) return;
+    failed.hidden = true;
+    if (soon) warning.showModal();
+    else warning.close();
+  };
+
+  // ask reports whether the server has answered.
+  const ask = async (method) => {
+    const mine = ++latest;
     try {
-      const answer = await fetch("/session", { headers: { Accept: "application/json" } });
+      const answer = await fetch("/session", { method, headers: { Accept: "application/json" } });
       if (answer.status === 401) {
         location.reload(); // to what the page shows a visitor
-        return;
+        return true;
       }
-      if (!answer.ok) return;
+      if (!answer.ok) return false;
       const session = await answer.json();
+      if (mine !== latest) return true; // a later answer says more
+      if (session.ref !== account.dataset.session) {
+        location.reload(); // somebody has signed in in another tab
+        return true;
+      }
+      mayStay = session.idleEndsAt !== session.endsAt;
       const date = Date.parse(answer.headers.get("Date"));
       if (!Number.isNaN(date)) ahead = Date.now() - date;
       for (const clock of clocks) {
@@ -44,24 +74,38 @@
         if (until) clock.dateTime = until;
       }
       tick();
+      return true;
     } catch {
-      // No connection: count on, and ask again later.
-    } finally {
-      asking = false;
+      return false; // no connection: count on, and ask again later
     }
   };
 
-  ask();
+  const look = () => ask("GET");
+
+  const stay = async () => {
+    failed.hidden = true;
+    failed.hidden = await ask("POST");
+    otherTabs.postMessage("used");
+  };
+
+  document.getElementById("stay").addEventListener("click", stay);
+  warning.addEventListener("cancel", (event) => {
+    // Escape is a sign of life, too.
+    event.preventDefault();
+    stay();
+  });
+  otherTabs.addEventListener("message", look);
+
+  look();
   setInterval(tick, 1000);
-  setInterval(ask, askEvery);
+  setInterval(look, askEvery);
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") ask();
+    if (document.visibilityState === "visible") look();
   });
 })();
 
 // What the server tells of by itself: a visitor without the panel has nothing to
 // hear.
-const signedIn = document.getElementById("account") !== null;
 const panel = document.getElementById("panel");
 const source = signedIn || panel ? new EventSource("/events") : null;
 
