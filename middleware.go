@@ -174,7 +174,7 @@ func (m *Middleware) Require(next http.Handler) http.Handler {
 		// It would be sent here again and again.
 		case localpath.SamePath(web.Target(r), m.cfg.LoginURL):
 			m.circle.Do(func() {
-				m.cfg.Logger.ErrorContext(r.Context(), "ecgridsession: a request for Config.LoginURL came to Require, so nobody can sign in. "+
+				m.cfg.Logger.ErrorContext(r.Context(), "ecgridsession: a request for Config.LoginURL came to Require, so no user can sign in. "+
 					"Mount LoginHandler there, outside of Require", "LoginURL", m.cfg.LoginURL)
 			})
 			m.fail(w, r, http.StatusUnauthorized, err)

@@ -57,7 +57,7 @@ func public(c *gin.Context) {
 // replaced is a writer that an app puts around gin's, as for compression.
 type replaced struct{ gin.ResponseWriter }
 
-// notGins is a writer that has gin's where nobody finds it.
+// notGins is a writer that hides the writer of gin that is in it.
 type notGins struct{ within gin.ResponseWriter }
 
 func (w *notGins) Header() http.Header                          { return w.within.Header() }

@@ -21,7 +21,7 @@ import (
 // writer, so that a logger around it sees the status.
 
 // above is what the middleware is given. It is gin's writer, except for what comes
-// from below: that goes on to the server's.
+// from below: that continues to the server's.
 type above struct {
 	gin.ResponseWriter
 	server http.ResponseWriter // under gin's writer; nil until something was put there

@@ -142,7 +142,7 @@ func NoStore(header http.Header) {
 			strings.EqualFold(field, "Surrogate-Control"), strings.EqualFold(field, "Edge-Control"):
 			header[field] = []string{"no-store"}
 		// An old cache knows nothing else. Cache-Control goes as well, for
-		// whoever fills the map directly may spell it otherwise.
+		// an app that fills the map directly may spell it otherwise.
 		case strings.EqualFold(field, "Expires"), strings.EqualFold(field, "Cache-Control"):
 			delete(header, field)
 		}

@@ -26,8 +26,8 @@ const maxStartAhead = session.ClockSlack
 // what [Session.Writer] and [Session.Request] return, and Finish is called when
 // they have returned.
 //
-// It never waits for ECGrid. A token that is due is refreshed by whoever needs
-// it, so that signing out and images never wait. What has outlived its limit is
+// It never waits for ECGrid. A token that is due is refreshed where it is needed,
+// so that signing out and images never wait. What has outlived its limit is
 // ended here, since no handler will ask about it.
 func (o *Opener) Begin(w http.ResponseWriter, r *http.Request) *Session {
 	s := o.open(r)
@@ -53,14 +53,14 @@ func (s *Session) Writer() http.ResponseWriter { return s.w }
 func (s *Session) Request() *http.Request { return s.request }
 
 // Finish settles an answer that the handlers have not written. It is not called
-// after a panic: nobody knows what the answer is then.
+// after a panic: what answers then is not known here.
 func (s *Session) Finish() {
 	if s.answer != nil {
 		s.answer.writer.finish()
 	}
 }
 
-// open finds out where the request's session stands: cookie, then limits, then
+// open finds out the state of the request's session: cookie, then limits, then
 // ledger. It changes nothing and sets no cookie.
 func (o *Opener) open(r *http.Request) *Session {
 	rec, how := o.Carrier.Read(r)
@@ -84,7 +84,7 @@ func (o *Opener) open(r *http.Request) *Session {
 
 // unread is a request without a cookie of ours, or with one that says nothing.
 // A store that fails is not a cookie that is bad: the one is an outage, which
-// deletes nothing, the other is nobody's session.
+// deletes nothing, the other is no session at all.
 func (o *Opener) unread(ctx context.Context, how cookie.Reading) *Session {
 	s := newAnonymous(ctx, o, how)
 	switch how {
@@ -96,7 +96,7 @@ func (o *Opener) unread(ctx context.Context, how cookie.Reading) *Session {
 		s.fault.Store(&cookie.ErrStore)
 		o.Events.LedgerUnavailable(s, nil, cookie.ErrStore)
 	}
-	// Its credential is where nobody gets at it: no handler could do anything
+	// Its credential is out of reach: no handler could do anything
 	// for this user.
 	return s
 }
@@ -117,7 +117,7 @@ func newAnonymous(ctx context.Context, o *Opener, how cookie.Reading) *Session {
 }
 
 // newSession is one allocation, too. What holds a cookie is behind a
-// pointer all the same: fmt prints the fields of a context that is in a field
+// pointer anyway: fmt prints the fields of a context that is in a field
 // itself, as in %s of an *http.Request, but follows no further pointer.
 func newSession(ctx context.Context, o *Opener, rec record.Record, how cookie.Reading) *Session {
 	made := new(struct {
@@ -224,7 +224,7 @@ func (o *Opener) For(r *http.Request) *Session {
 	return o.open(r)
 }
 
-// Give returns a context in which given stands in the place of the session: work
+// Give returns a context in which given takes the place of the session: work
 // in the background for one user must not fall back to another's.
 func (o *Opener) Give(ctx context.Context, given any) context.Context {
 	return context.WithValue(ctx, contextKey{o}, given)

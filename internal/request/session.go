@@ -59,7 +59,7 @@ type Session struct {
 // A handler may say it in another goroutine than the one that writes the header,
 // as behind http.TimeoutHandler.
 type answer struct {
-	writer      writer // nothing is under it outside of Wrap, where nobody settles
+	writer      writer // nothing is under it outside of Wrap
 	subresource bool   // the answer is to become a part of a page
 	unasked     bool   // the ledger did not answer when the request began
 
@@ -189,7 +189,7 @@ func (s *Session) Unavailable() error {
 // Close makes the rest of the request anonymous.
 func (s *Session) Close() {
 	if s.newest.Load() != nil {
-		s.ended.Store(true) // before newest, so that nobody sees neither
+		s.ended.Store(true) // before newest, so that no reader misses both
 	}
 	s.newest.Store(nil)
 }

@@ -205,7 +205,7 @@ func (o *Opener) DeleteCookie(w http.ResponseWriter, r *http.Request) {
 
 // owe notes the line that has just been set, so that what handlers do to the
 // header later cannot lose it. It is in the header already, for an answer that
-// nobody settles.
+// goes through no writer of ours.
 func (o *Opener) owe(w http.ResponseWriter, r *http.Request, of *session.Snapshot) {
 	s := o.In(r.Context())
 	if s == nil {

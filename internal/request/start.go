@@ -11,7 +11,7 @@ import (
 )
 
 // Start makes a session of rec, whose credential ECGrid has accepted, and sets
-// its cookie. Its id is new: one that somebody could have known before sign-in
+// its cookie. Its id is new: one that was known to others before sign-in
 // would let them share it (ASVS 5.0, 7.2.4). Nothing of the session before is
 // taken over, not even for the same user.
 func (o *Opener) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, rec record.Record) (*session.Snapshot, error) {
@@ -37,7 +37,7 @@ func (o *Opener) Start(ctx context.Context, w http.ResponseWriter, r *http.Reque
 
 // keep puts the session where it will be found again: in the cookie or, where
 // the credential does not belong or fit there, in the ledger as well. The
-// ledger comes before the cookie: an entry that nobody has a cookie for lapses,
+// ledger comes before the cookie: an entry without a cookie lapses,
 // while a cookie without its entry is a session that has ended.
 func (o *Opener) keep(ctx context.Context, w http.ResponseWriter, r *http.Request, snap *session.Snapshot) error {
 	// An API key outlives every session, so a copy of a cookie with one in it
@@ -56,7 +56,7 @@ func (o *Opener) keep(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	inCookie := snap.Record
 	inCookie.Credential = record.Credential{}
 	if err := o.Carrier.Write(w, r, &inCookie, true); err != nil {
-		// Nobody has its cookie; the entry goes with its time to live.
+		// No browser has its cookie; the entry goes with its time to live.
 		cookie.TakeBack(w.Header(), o.CookieName)
 		return err
 	}

@@ -357,7 +357,7 @@ func TestAnInformationalAnswerIsRetractedAndTheAnswerSettled(t *testing.T) {
 	assert.Equal(t, counting{settled: 1, retracted: 1}, s)
 }
 
-func TestAnAnswerThatNobodyWroteIsSettledAtTheEndAndAgainWhenItIsWritten(t *testing.T) {
+func TestAnAnswerThatWasNotWrittenIsSettledAtTheEndAndAgainWhenItIsWritten(t *testing.T) {
 	var s counting
 	inner := &writer{under: httptest.NewRecorder(), settler: &s}
 	w := inner.claim()

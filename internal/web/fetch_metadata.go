@@ -11,7 +11,7 @@ import (
 // it; nothing here trusts its absence.
 
 // IsSubresource reports whether the answer is to become a part of a page, such
-// as an image or a script. A frame is a page: somebody works in it. No cookie is
+// as an image or a script. A frame is a page: people work in it. No cookie is
 // set on the answer to a subresource (package request).
 func IsSubresource(r *http.Request) bool {
 	dest := r.Header["Sec-Fetch-Dest"] // not Get: this runs on every request with a session

@@ -277,7 +277,7 @@ func TestARefreshWithinAPostReachesTheBrowserWithThatAnswer(t *testing.T) {
 	}
 }
 
-// The handler of an answer that timed out goes on beside the one that writes it.
+// The handler of an answer that timed out still runs beside the one that writes it.
 func TestASignInAndASignOutBesideATimeoutAreSettledOneWayOrTheOther(t *testing.T) {
 	s := site.New(t, site.InProcess())
 	beside := func(act func(w http.ResponseWriter, r *http.Request) error) http.Handler {
