@@ -64,6 +64,7 @@ func (m *Middleware) logout(
 		snap = m.refresher.Newest(snap)
 		ended, err := m.end(ctx, snap)
 		m.ledger.EndStreams(snap) // also where the ledger is down
+		m.refresher.Forget(snap)
 		endings[i] = ending{snap, ended, err}
 	}
 	s.Close()
@@ -309,6 +310,28 @@ func (m *Middleware) resetUser(ctx context.Context, until time.Time, snap *sessi
 	})
 	return err
 }
+
+// EndSessionsOf ends all sessions of a user in this app, on every replica, as an
+// administrator does who locks an account (ASVS 5.0, 7.4.5). userID is
+// [Session.UserID]. Whoever calls it has checked that the caller may do that. A
+// session that starts later is not affected: stop the user's sign-ins first.
+//
+// Streams of [Middleware.EndWithSession] end at once in this process and within 2
+// seconds on others. The tokens at ECGrid stay alive until they expire, because
+// the app does not hold them. To end them too, the administrator resets the user
+// there (POST /v2/users/reset/{id}).
+//
+// The only error for the id of a user is [ErrLedgerUnavailable]. The sessions may
+// not have ended then, and the call is to be repeated. It is safe for concurrent
+// use, and ctx need not be a request's.
+func (m *Middleware) EndSessionsOf(ctx context.Context, userID int64) error {
+	if userID <= 0 {
+		return errNotAUser
+	}
+	return m.ledger.EndAllOf(ctx, userID, m.limits)
+}
+
+var errNotAUser = errors.New("ecgridsession: not the id of a user")
 
 // LogoutEverywhereHandler is [Middleware.LogoutHandler] for
 // [Middleware.LogoutEverywhere]. It answers in the same way, with two differences.

@@ -13,21 +13,15 @@ import (
 // and user id) and in comparisons with the clock. An answer that fails grants nothing, and what was wrong with it is
 // never quoted: the callers give it fixed words (failure.go).
 
-const (
-	// clockTolerance is how far the clocks here and at ECGrid may disagree before a new token's expiry is taken for a mistake.
-	clockTolerance = 10 * time.Minute
-	// maxTokenYears is the longest life that is believed; it also keeps times within what a record and a cookie can hold.
-	maxTokenYears = 10
-	// maxLoginBytes bounds a user's name, which ends up in the cookie; an e-mail address has at most 320.
-	maxLoginBytes = 512
-)
+// maxLoginBytes bounds a user's name, which ends up in the cookie; an e-mail address has at most 320.
+const maxLoginBytes = 512
 
 // decodeGrant reads the data of login and refresh. The refresh token, the expiry and the user may be missing, because each is
 // missing on one of the vendor's pages: the caller asks for the last two elsewhere. What is there has to be sane.
 //
 // Of a grant that is not usable it returns the token, if there is one, and nothing else: ECGrid has issued it, so it is
 // for the caller to end.
-func decodeGrant(data json.RawMessage, now time.Time) (g Grant, usable bool) {
+func decodeGrant(data json.RawMessage, at clock) (g Grant, usable bool) {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
 		return issuedToken(data), false
@@ -38,8 +32,9 @@ func decodeGrant(data json.RawMessage, now time.Time) (g Grant, usable bool) {
 	expires, expiresOK := time.Time{}, true
 	if !absent(fields[fieldExpiresAt]) {
 		expires, expiresOK = decodeTime(fields[fieldExpiresAt])
-		// Ten minutes either way would not do for the future: tokens of a day are no mistake.
-		expiresOK = expiresOK && !expires.Before(now.Add(-clockTolerance)) && !expires.After(now.AddDate(maxTokenYears, 0, 0))
+		if expiresOK {
+			expires, expiresOK = at.expiry(expires)
+		}
 	}
 	user, userOK := int64(0), true
 	if !absent(fields[fieldUserID]) {
@@ -96,7 +91,7 @@ func holdsOversizedToken(data json.RawMessage) bool {
 
 // decodeIdentity reads the data of session. The expiry may be missing here: API keys have none. A login of this length
 // or with control characters would do harm in a cookie, a page or a log.
-func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
+func decodeIdentity(data json.RawMessage, at clock) (Identity, bool) {
 	fields, ok := decodeObject(data, dataFields)
 	if !ok {
 		return Identity{}, false
@@ -117,11 +112,11 @@ func decodeIdentity(data json.RawMessage, now time.Time) (Identity, bool) {
 	}
 	// The first and the last moment of a calendar are how a database says "never". Not an error as for a grant: the
 	// credential is good, and what is said of its end is only not used.
-	if expires.IsZero() || expires.After(now.AddDate(maxTokenYears, 0, 0)) {
+	if expires.IsZero() || expires.After(at.here.AddDate(maxTokenYears, 0, 0)) {
 		return id, true
 	}
 	// A session that ECGrid has just found alive cannot have expired.
-	if expires.Before(now.Add(-clockTolerance)) {
+	if expires, ok = at.expiry(expires); !ok {
 		return Identity{}, false
 	}
 	id.ExpiresAt = expires

@@ -56,16 +56,16 @@ func (c *Client) Login(ctx context.Context, login, password string) (Grant, erro
 	if password != "" {
 		body[sendPassword] = password
 	}
-	data, failure := c.call(ctx, pathLogin, nil, body)
+	answer, failure := c.call(ctx, pathLogin, nil, body)
 	if failure != nil {
 		// For Rejected: at login a 401 means the password.
 		failure.login = true
 		return Grant{}, failure
 	}
-	grant, ok := decodeGrant(data, time.Now())
+	grant, ok := decodeGrant(answer.data, answer.at)
 	switch {
 	// ECGrid has accepted the login. The token lives on there, and no header of ours could carry its logout.
-	case !ok && holdsOversizedToken(data):
+	case !ok && holdsOversizedToken(answer.data):
 		return grant, &Error{Status: statusSuccess, Reason: reasonOversized, login: true, oversized: true}
 	case !ok:
 		return grant, &Error{Status: statusSuccess, Reason: reasonIncomplete, login: true}
@@ -111,11 +111,11 @@ func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant
 			return Grant{}, unsent()
 		}
 	}
-	data, failure := c.call(ctx, pathRefresh, nil, body)
+	answer, failure := c.call(ctx, pathRefresh, nil, body)
 	if failure != nil {
 		return Grant{}, failure
 	}
-	grant, ok := decodeGrant(data, time.Now())
+	grant, ok := decodeGrant(answer.data, answer.at)
 	// The old token is invalid once it was exchanged, so an answer that repeats it grants nothing, and nothing is to be
 	// revoked. It is retryable, as an answer that proves nothing: whether the old token still lives is not known.
 	if grant.Token != "" && grant.Token == token {
@@ -139,12 +139,12 @@ func (c *Client) Refresh(ctx context.Context, token, refreshToken string) (Grant
 // Logout ends the session that a names. Nil means that ECGrid confirmed it. An API key lives on after its logout. No
 // body is sent; the session is the one that the header names.
 func (c *Client) Logout(ctx context.Context, a Auth) error {
-	data, failure := c.call(ctx, pathLogout, &a, nil)
+	answer, failure := c.call(ctx, pathLogout, &a, nil)
 	if failure != nil {
 		return failure
 	}
 	// Null is documented, and anything that is not a plain no is let pass.
-	if string(data) == "false" {
+	if string(answer.data) == "false" {
 		return &Error{Status: statusSuccess, Reason: reasonUnsuccessful, enveloped: true}
 	}
 	return nil
@@ -162,11 +162,11 @@ func (c *Client) Session(ctx context.Context, a Auth) (Identity, error) {
 
 // session is Session with an error that can be looked into.
 func (c *Client) session(ctx context.Context, a Auth) (Identity, *Error) {
-	data, failure := c.call(ctx, pathSession, &a, nil)
+	answer, failure := c.call(ctx, pathSession, &a, nil)
 	if failure != nil {
 		return Identity{}, failure
 	}
-	id, ok := decodeIdentity(data, time.Now())
+	id, ok := decodeIdentity(answer.data, answer.at)
 	if !ok {
 		return Identity{}, &Error{Status: statusSuccess, Reason: reasonIncomplete}
 	}
@@ -180,13 +180,13 @@ func (c *Client) ResetUser(ctx context.Context, a Auth, userID int64) error {
 	if userID <= 0 {
 		return unsent()
 	}
-	data, failure := c.call(ctx, pathResetUser+"/"+strconv.FormatInt(userID, 10), &a, nil)
+	answer, failure := c.call(ctx, pathResetUser+"/"+strconv.FormatInt(userID, 10), &a, nil)
 	if failure != nil {
 		return failure
 	}
 	// Only a plain true is success. The word of an envelope that lacks it is not enough here: the user would be told
 	// that all their sessions have ended.
-	switch string(data) {
+	switch string(answer.data) {
 	case "true":
 		return nil
 	case "false":
@@ -195,22 +195,28 @@ func (c *Client) ResetUser(ctx context.Context, a Auth, userID int64) error {
 	return &Error{Status: statusSuccess, Reason: reasonIncomplete}
 }
 
-// call makes one request and returns the data of the envelope that confirmed it. auth and fields are nil where the
+// answer is the data of an envelope that confirmed a call, and when it came.
+type answer struct {
+	data json.RawMessage
+	at   clock
+}
+
+// call makes one request and returns the answer whose envelope confirmed it. auth and fields are nil where the
 // endpoint takes none. It closes the body on every path, and reads it only in read, which bounds it.
-func (c *Client) call(ctx context.Context, path string, auth *Auth, fields map[string]string) (json.RawMessage, *Error) {
+func (c *Client) call(ctx context.Context, path string, auth *Auth, fields map[string]string) (answer, *Error) {
 	req, failure := c.request(ctx, path, auth, fields)
 	if failure != nil {
-		return nil, failure
+		return answer{}, failure
 	}
 	// RoundTrip rather than an http.Client: no redirect, no cookie and no Referer can happen, instead of being
 	// forbidden one by one. The context is in req, so its deadline covers the connection, the headers and, since Body
 	// is read under it, the body too.
 	resp, err := c.rt.RoundTrip(req)
 	if err != nil {
-		return nil, unanswered(ctx, err)
+		return answer{}, unanswered(ctx, err)
 	}
 	if resp == nil { // a foreign RoundTripper may break its contract
-		return nil, unanswered(ctx, nil)
+		return answer{}, unanswered(ctx, nil)
 	}
 	// So does one that leaves out the body.
 	if resp.Body == nil {
@@ -254,38 +260,39 @@ func (c *Client) request(ctx context.Context, path string, auth *Auth, fields ma
 // read takes the answer in and judges it. It reads to the end of a body that is within bounds, so that the connection
 // can be used again. The order: status, size, whole body, envelope, verdict. Each is a reason by itself, and the first
 // that fails is the one that is told.
-func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
+func read(ctx context.Context, resp *http.Response) (answer, *Error) {
+	at := clockOf(resp.Header, time.Now())
 	failure := &Error{Status: resp.StatusCode, Reason: reasonStatus}
 	switch {
 	case resp.StatusCode < 200:
 		// The body of a 101 is the bare connection, which no deadline of the context governs: it is not read.
-		return nil, failure
+		return answer{}, failure
 	// Where it leads is not looked at: whoever answers so is not ECGrid, or not the one that was configured.
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		failure.Reason = reasonRedirect
-		return nil, failure
+		return answer{}, failure
 	// With a success nothing says what it would mean (RFC 9110, section 10.2.3).
 	case resp.StatusCode >= 400:
-		failure.RetryAfter = ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
+		failure.RetryAfter = ParseRetryAfter(resp.Header.Get("Retry-After"), at.there)
 	}
 	// The header says so, whatever is in the body.
 	failure.denied = resp.StatusCode == http.StatusUnauthorized && invalidToken(resp.Header)
 	// Before a byte of it is read; a length that is not told, or a lie, is caught by the limit below.
 	if resp.ContentLength > maxAnswerBytes {
 		failure.Reason = reasonTooLarge
-		return nil, failure
+		return answer{}, failure
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
 	if err != nil && failure.denied {
-		return nil, failure
+		return answer{}, failure
 	}
 	if err != nil {
 		// Half an answer is none, whatever its status line said.
-		return nil, unanswered(ctx, err)
+		return answer{}, unanswered(ctx, err)
 	}
 	if len(body) > maxAnswerBytes {
 		failure.Reason = reasonTooLarge
-		return nil, failure
+		return answer{}, failure
 	}
 	// Also with a 4xx or 5xx: only an envelope tells ECGrid's refusal from that of something in front of it.
 	env, ok := decodeEnvelope(body)
@@ -298,7 +305,7 @@ func read(ctx context.Context, resp *http.Response) (json.RawMessage, *Error) {
 		failure.Reason, failure.Code, failure.enveloped = reasonUnsuccessful, env.code, true
 	case resp.StatusCode == statusSuccess:
 		// Success is said twice, by the status and by the envelope, and both have to say it.
-		return env.data, nil
+		return answer{env.data, at}, nil
 	}
-	return nil, failure
+	return answer{}, failure
 }

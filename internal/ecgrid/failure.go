@@ -139,6 +139,13 @@ func (e *Error) Retryable() bool {
 	return false
 }
 
+// Final reports whether ECGrid itself said no for a reason that no retry changes, and that is no verdict on the
+// credential: a 400, 403 or 404 with an envelope or problem details. Without one it may be a gateway's answer, which is
+// neither final nor a verdict.
+func (e *Error) Final() bool {
+	return (e.enveloped || e.problem) && !e.Retryable() && !e.Rejected()
+}
+
 // unsent is the failure of a call whose arguments no request can carry. It has no status and is not retryable, by which
 // it differs from a call that nobody answered.
 func unsent() *Error { return &Error{Reason: reasonUnsent, unsent: true} }

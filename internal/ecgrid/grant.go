@@ -16,7 +16,8 @@ type Grant struct {
 	Token string
 	// RefreshToken is what the next refresh sends; "" if ECGrid gave none, and then the token itself is sent.
 	RefreshToken string
-	// ExpiresAt is in UTC, by ECGrid's clock; zero if ECGrid did not say, even when it was asked.
+	// ExpiresAt is in UTC and by our clock: the token's life was measured by ECGrid's. It is zero if ECGrid did not say,
+	// even when it was asked.
 	ExpiresAt time.Time
 	// UserID is over 0 after a login, and 0 after a refresh whose answer names no user.
 	UserID int64
@@ -47,5 +48,5 @@ func (Grant) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`)
 type Identity struct {
 	UserID    int64     // over 0
 	Login     string    // at most 512 bytes, no control character; "" where ECGrid gave none
-	ExpiresAt time.Time // in UTC; zero where ECGrid gave none, as for API keys, or one over ten years ahead
+	ExpiresAt time.Time // as in Grant; zero where ECGrid gave none, as for API keys, or one over ten years ahead
 }

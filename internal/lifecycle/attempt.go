@@ -138,14 +138,15 @@ func (a *attempt) lookedAround(found session.Entry, at sight) {
 	// ended it already, and only the entry will tell.
 	case found.State == session.Refreshing && !stale && at.stood < at.lease:
 		a.todo = stepWait
-	// ECGrid has refused what is still the newest credential, nobody is at work
-	// on another, and it has not expired: that is ECGrid's word on the session.
-	case a.goal == goalSupersede && !at.expired:
+	// ECGrid has refused what is still the newest credential, and no replica is
+	// refreshing it. That ends the session if no refresh can bring another, or if
+	// ECGrid has refused that as well.
+	case a.goal == goalSupersede && (!at.renewable || !stale && found.Final):
 		a.swap(toEnd, found, session.Entry{State: session.Ended})
 	// Second, after the wait: the holder may have published meanwhile.
-	case !at.due && !at.expired, a.asked:
+	case !at.due && !at.renewable, a.asked:
 		a.finish(verdictKept)
-	case found.State == session.Live && !stale && at.stood < backoff(found.Failures):
+	case found.State == session.Live && !stale && at.stood < max(backoff(found.Failures), found.Pause):
 		a.finish(verdictKept)
 	default:
 		// A claim whose lease has run out is taken over here, too: it is a swap
@@ -153,8 +154,8 @@ func (a *attempt) lookedAround(found session.Entry, at sight) {
 		claim := session.Entry{State: session.Refreshing, Generation: a.generation, Credential: a.credential, Holder: a.holder}
 		if !stale {
 			// The holder that vanished counts for nothing, but what failed
-			// before it does: else each crash would reset the backoff.
-			claim.Failures = found.Failures
+			// before it does. Otherwise each crash would reset the backoff.
+			claim.Failures, claim.Final = found.Failures, found.Final
 		}
 		a.swap(toClaim, found, claim)
 	}
@@ -263,14 +264,19 @@ func (a *attempt) answered(r reply) {
 		// Under our claim nobody else has refreshed the token, so the refusal
 		// is of the newest there is.
 		a.end(claimed)
+	// ECGrid refuses the token in calls, and refuses to replace it.
+	case r.final && a.goal == goalSupersede:
+		a.end(claimed)
 	default:
 		a.noVerdict = true
 		if !claimed {
 			a.finish(verdictKept)
 			return
 		}
-		back := session.Entry{State: session.Live, Generation: a.generation, Credential: a.credential, Failures: a.was.Failures + 1}
-		a.swap(toAbort, a.was, back)
+		a.swap(toAbort, a.was, session.Entry{
+			State: session.Live, Generation: a.generation, Credential: a.credential,
+			Failures: a.was.Failures + 1, Final: r.final, Pause: r.pause,
+		})
 	}
 }
 

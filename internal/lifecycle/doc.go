@@ -1,8 +1,9 @@
 // Package lifecycle makes every change of a session's ledger entry: a token is
 // refreshed, a session ends.
 //
-// A refresh begins with a request whose token is due (due.go). All that want the
-// same in this process join one flight (refresh.go), which makes one attempt. The attempt
+// A refresh begins with a request whose token is due (due.go), or with the
+// schedule of the sessions in use (keep.go). All that want the same in this
+// process join one flight (refresh.go), which makes one attempt. The attempt
 // looks at the entry, claims it, asks ECGrid and publishes what came. It is a
 // machine without I/O (attempt.go), so that a test can explore every order in
 // which replicas, faults and a sign-out may meet. run.go carries out its steps,

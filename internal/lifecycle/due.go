@@ -25,6 +25,10 @@ const (
 	// tokenAgeWithoutLife is the same for a clock so far ahead that a new token
 	// seems to have expired.
 	tokenAgeWithoutLife = 30 * time.Second
+
+	// justRefreshed is how old a token is at most whose refusal cannot be for its
+	// age.
+	justRefreshed = 5 * time.Second
 )
 
 // timing says when a token is due, by this process's clock.
@@ -69,6 +73,18 @@ func (t *timing) urgent(c *record.Credential) bool {
 // expired reports whether a token is past its expiry by this process's clock.
 func (t *timing) expired(c *record.Credential) bool {
 	return c.Token != "" && c.ExpiresAt != 0 && t.limits.NowMillis() >= c.ExpiresAt
+}
+
+// renewable reports whether ECGrid's refusal of a token in a call says nothing
+// about the session. The token has expired, or it may have by ECGrid's clock, and
+// a refresh token brings another. Only a token that a refresh has just brought is
+// not refused for its age: otherwise each call could make one refresh.
+func (t *timing) renewable(c *record.Credential, generation uint64) bool {
+	if t.expired(c) {
+		return true
+	}
+	age := t.limits.NowMillis() - c.IssuedAt
+	return c.Token != "" && c.RefreshToken != "" && (generation == 0 || max(age, -age) >= justRefreshed.Milliseconds())
 }
 
 const (

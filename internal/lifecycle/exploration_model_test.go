@@ -25,6 +25,7 @@ type world struct {
 
 	// Faults that may still happen.
 	deaths, stops, lost, ledgerFaults int
+	finals                            int // answers that are final and no verdict
 	// faulty: one has happened, so that ECGrid's refusal may be its doing.
 	faulty bool
 	// disturbed: the ledger has failed or an actor died, so that what they were
@@ -43,8 +44,11 @@ type actor struct {
 	// astray: it has stopped past its lease, or asked without a claim since the
 	// ledger was down for it. Others may act as if it were not there.
 	astray bool
-	drowsy bool // it has woken, and has not looked at the ledger since
-	begun  bool // it has looked at the ledger
+	// refreshToken: its replica takes a refused token for one that a refresh may
+	// replace, however old it is.
+	refreshToken bool
+	drowsy       bool // it has woken, and has not looked at the ledger since
+	begun        bool // it has looked at the ledger
 }
 
 type actorState byte
@@ -85,7 +89,7 @@ func (w world) look(i int, fail, leaseOver bool) world {
 	found := w.stored
 	_, counts := a.attempt.counts(&found)
 	at := sight{due: numberOf(counts) == w.cookie && a.clock, lease: modelLease}
-	at.expired = at.due && a.attempt.goal == goalSupersede
+	at.renewable = (at.due || a.refreshToken) && a.attempt.goal == goalSupersede
 	if found.State == session.Live {
 		at.stood = modelLease // longer than any backoff
 	}
@@ -118,20 +122,24 @@ func (w world) swap(i int, fail, acted bool) world {
 }
 
 // ask is stepAsk of actor i: ECGrid refreshes the token that lives, and only
-// that. The answer may be lost on the way.
-func (w world) ask(i int, lose bool) world {
+// that. The answer may be lost on the way, or be final.
+func (w world) ask(i int, lose, final bool) world {
 	a := &w.actors[i]
 	w.asks++
 	if a.attempt.was.State != session.Refreshing {
 		a.astray = true
 	}
 	asked := numberOf(a.attempt.credential)
-	granted := asked == w.alive
+	granted := asked == w.alive && !final
 	if granted {
 		w.minted++
 		w.alive = w.minted
 	}
 	switch {
+	case final:
+		w.finals--
+		w.faulty = true
+		a.attempt.answered(reply{final: true, pause: time.Minute})
 	case lose:
 		w.lost--
 		w.faulty = true
@@ -236,9 +244,12 @@ func (w world) next(visit func(world)) {
 				visit(w.swap(i, true, true))
 			}
 		case stepAsk:
-			visit(w.ask(i, false))
+			visit(w.ask(i, false, false))
 			if w.lost > 0 {
-				visit(w.ask(i, true))
+				visit(w.ask(i, true, false))
+			}
+			if w.finals > 0 {
+				visit(w.ask(i, false, true))
 			}
 		}
 	}

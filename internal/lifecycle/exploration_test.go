@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"github.com/ecgrid-contrib/ecgridsession/internal/session"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -21,7 +22,7 @@ import (
 // key tells states apart. It is written by hand for speed.
 func (w *world) key() string {
 	b := make([]byte, 0, 256)
-	b = append(b, w.version, byte(w.cookie), byte(w.minted), byte(w.alive), byte(w.asks), byte(w.deaths), byte(w.stops), byte(w.lost), byte(w.ledgerFaults))
+	b = append(b, w.version, byte(w.cookie), byte(w.minted), byte(w.alive), byte(w.asks), byte(w.deaths), byte(w.stops), byte(w.lost), byte(w.ledgerFaults), byte(w.finals))
 	b = binary.BigEndian.AppendUint16(b, w.delivered)
 	if w.faulty {
 		b = append(b, 'f')
@@ -52,7 +53,10 @@ func (w *world) key() string {
 }
 
 func appendEntryKey(b []byte, e *session.Entry) []byte {
-	b = append(b, byte(e.State), byte(e.Generation), byte(e.Failures), byte(e.Holder), byte(numberOf(e.Credential)), byte(len(e.Stored)))
+	b = append(b, byte(e.State), byte(e.Generation), byte(e.Failures), byte(e.Holder), byte(numberOf(e.Credential)), byte(len(e.Stored)), byte(e.Pause/time.Minute))
+	if e.Final {
+		b = append(b, 'f')
+	}
 	return append(b, e.Stored...)
 }
 
@@ -219,10 +223,19 @@ func begin(holds ledgerStart, due [3]bool, signOut bool) world {
 	return w
 }
 
+// refusal is what ECGrid has refused in an app's own call.
+type refusal int
+
+const (
+	refusedNothing refusal = iota
+	refusedToken
+	refusedBesideRefreshToken // the token, and the session has a refresh token
+)
+
 func TestNoInterleavingBreaksAPromise(t *testing.T) {
 	faults := []struct {
-		name                              string
-		deaths, stops, lost, ledgerFaults int
+		name                                      string
+		deaths, stops, lost, ledgerFaults, finals int
 	}{
 		{name: "no fault"},
 		{name: "one dies", deaths: 1},
@@ -231,6 +244,9 @@ func TestNoInterleavingBreaksAPromise(t *testing.T) {
 		{name: "the ledger fails twice", ledgerFaults: 2},
 		{name: "one stops, an answer is lost", stops: 1, lost: 1},
 		{name: "one dies, the ledger fails", deaths: 1, ledgerFaults: 1},
+		{name: "an answer of ECGrid is final", finals: 1},
+		{name: "an answer is final, another is lost", finals: 1, lost: 1},
+		{name: "an answer is final, the ledger fails", finals: 1, ledgerFaults: 1},
 	}
 	clocks := [][3]bool{{true, true, true}, {true, true, false}, {true, false, false}}
 	total := 0
@@ -240,16 +256,21 @@ func TestNoInterleavingBreaksAPromise(t *testing.T) {
 			for _, due := range clocks {
 				for _, holds := range []ledgerStart{holdsNothing, holdsCredential, holdsOldClaim} {
 					for _, signOut := range []bool{false, true} {
-						for _, refused := range []bool{false, true} {
-							if refused && !due[1] {
+						for _, refused := range []refusal{refusedNothing, refusedToken, refusedBesideRefreshToken} {
+							if refused != refusedNothing && !due[1] {
 								continue // the other two are as good as one
 							}
 							start := begin(holds, due, signOut)
 							start.deaths, start.stops, start.lost, start.ledgerFaults = fault.deaths, fault.stops, fault.lost, fault.ledgerFaults
-							if refused {
+							start.finals = fault.finals
+							if refused != refusedNothing {
 								// The last of the three, whose clock makes the token
 								// expired or not.
 								start.actors[2].attempt.goal = goalSupersede
+								start.actors[2].refreshToken = refused == refusedBesideRefreshToken
+							} else if due[1] {
+								// The second of the three has no request: its session is in use.
+								start.actors[1].attempt.goal = goalKeep
 							}
 							n, err := explore(start)
 							require.NoError(t, err, "due %v, the ledger holds %v, signing out %v, refused %v", due, holds, signOut, refused)

@@ -88,9 +88,10 @@ func (p *publisher) later(snap, next *session.Snapshot, a attempt) {
 func (p *publisher) publish(snap, next *session.Snapshot, a *attempt) {
 	// A token without an expiry is published until its session is over.
 	for try := 0; try < publishTries || !p.expired(&next.Record.Credential) && !p.limits.PastEnd(&next.Record, p.limits.NowMillis()); try++ {
-		// A ledger that is back must know before the lease of the attempt's own
-		// claim is over, and another replica asks with the token before.
-		pause := min(firstPublishWait<<min(try, 10), p.lease()/4)
+		// A ledger that is back must know before a request on another replica has
+		// waited for AuthTimeout, and before the lease of the attempt's own claim
+		// is over and another replica asks with the token before.
+		pause := min(firstPublishWait<<min(try, 10), p.AuthTimeout/2)
 		last := background.Sleep(pause/2+rand.N(pause/2+1), p.closing)
 		// Both would tell the truth, but the older one must not take the newer
 		// one's place here.

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -22,24 +23,33 @@ type Refresher struct {
 	// ledger it is for speed, since the lease would do; without it, it is all
 	// that there is.
 	flights singleflight.Group
+	flying  flights
 	// underway are the attempts, which outlive the requests that wait for them.
 	underway background.Tasks
 	// unpublished has the tokens that the ledger does not know of yet.
 	unpublished *publisher
+	// inUse keeps the sessions alive whose tokens are short-lived.
+	inUse *keeper
 }
 
-// New returns a Refresher, for which nothing is started yet.
+// New returns a Refresher. Nothing is started yet.
 func New(d Dependencies) *Refresher {
 	r := newRunner(d)
-	return &Refresher{runner: r, unpublished: newPublisher(r)}
+	f := &Refresher{runner: r, unpublished: newPublisher(r)}
+	f.inUse = newKeeper(r.timing, d.Ledger.Keys, f.refreshInBackground)
+	return f
 }
 
-// Close is called once the server has shut down, and returns how many of either
-// are left when ctx ends. Only then does stop cut short what still waits.
+// Close is called once the server has shut down. It waits for the attempts and
+// for the tokens that are not published, until ctx ends, and returns how many are
+// left. Only then does it cut short those that wait. No session is kept alive
+// after that.
 func (f *Refresher) Close(ctx context.Context) (left int) {
+	f.inUse.stop()
 	left = f.underway.Close(ctx) // first: one that fails may leave a token to publish
 	left += f.unpublished.close(ctx)
 	f.stop()
+	f.inUse.close(ctx) // each of them waits for one of the attempts
 	return left
 }
 
@@ -49,33 +59,70 @@ func (f *Refresher) Newest(snap *session.Snapshot) *session.Snapshot {
 	return f.unpublished.newestOf(snap)
 }
 
-// Refresh returns snap with the newest credential there is. Its errors are
-// session.ErrEnded, session.ErrUnavailable where the credential is known to be
-// dead, and ctx's.
+// Touch notes that a session was used at the time seenAt, in ms, which its cookie
+// now says. From then on this process refreshes its token when that is due, until
+// the idle limit has passed. snap has the newest credential.
+func (f *Refresher) Touch(snap *session.Snapshot, seenAt int64) { f.inUse.touch(snap, seenAt) }
+
+// Forget notes that a session has ended. The ledger decides that, but it may be
+// down.
+func (f *Refresher) Forget(snap *session.Snapshot) { f.inUse.forget(snap.Keys.Session()) }
+
+// courtesy is how long requests wait for a refresh while their token is good. It
+// is counted from the beginning of the refresh, as AuthTimeout is for a token that
+// has expired, so that a page of many calls waits once.
+const courtesy = time.Second
+
+// errSlow is what Supersede returns when the refresh takes too long.
+var errSlow = fmt.Errorf("ecgridsession: the refresh is slow: %w", context.DeadlineExceeded)
+
+// Refresh returns snap with the newest credential there is. While the token is
+// good it waits a second at most, otherwise for AuthTimeout, and then returns
+// snap itself. Its errors are session.ErrEnded, session.ErrUnavailable if the
+// credential is known to be dead, and ctx's.
 func (f *Refresher) Refresh(ctx context.Context, snap *session.Snapshot) (*session.Snapshot, error) {
-	return f.flight(ctx, snap, goalRefresh)
+	key, done := f.flight(snap, goalRefresh)
+	wait := f.AuthTimeout
+	if !f.expired(&snap.Record.Credential) {
+		wait = courtesy
+	}
+	next, err := land(ctx, snap, done, wait-f.flying.since(key))
+	if err == errSlow {
+		return snap, nil
+	}
+	return next, err
 }
 
 // Supersede returns snap with a newer credential than the one that ECGrid has
-// just refused. Where there is none, it ends the session, but for a token that
-// has expired: that one is given a refresh, and the session goes on while ECGrid
-// gives no verdict. Its errors are those of refresh.
+// just refused. If there is none, it ends the session, unless a refresh may bring
+// one: then it makes one, and the session stays open until ECGrid gives a
+// verdict. Its errors are those of Refresh, and one if the refresh takes longer
+// than AuthTimeout.
 func (f *Refresher) Supersede(ctx context.Context, snap *session.Snapshot) (*session.Snapshot, error) {
-	return f.flight(ctx, snap, goalSupersede)
+	_, done := f.flight(snap, goalSupersede)
+	return land(ctx, snap, done, f.AuthTimeout)
 }
 
-// flight makes one attempt for all that ask for the same at once. It goes on
-// when they give up, since others may wait for it, and its answer be on the way
-// from ECGrid. The generation in the key parts those who come with an old
+// refreshInBackground is Refresh for the sessions in use: no person waits.
+func (f *Refresher) refreshInBackground(snap *session.Snapshot) (*session.Snapshot, error) {
+	_, done := f.flight(snap, goalKeep)
+	return landed(snap, <-done)
+}
+
+// flight makes one attempt for all that ask for the same at once. It continues
+// when they give up, because others may wait for it, and its answer may be on
+// the way from ECGrid. The generation in the key parts those who come with an old
 // cookie from those with a new one: a refresh of the one is no answer to the
 // other.
-func (f *Refresher) flight(ctx context.Context, snap *session.Snapshot, goal goal) (*session.Snapshot, error) {
+func (f *Refresher) flight(snap *session.Snapshot, goal goal) (key string, done <-chan singleflight.Result) {
 	// The session's key is a hash, so those of two users never meet.
-	key := fmt.Sprintf("%d %d %s", goal, snap.Record.Generation, snap.Keys.Session())
+	key = fmt.Sprintf("%d %d %s", goal, snap.Record.Generation, snap.Keys.Session())
 	// DoChan and not Do: each caller waits no longer than its own ctx
 	// (TestACallerWithoutPatienceGetsItsOwnErrorAlone).
-	done := f.flights.DoChan(key, func() (any, error) {
+	return key, f.flights.DoChan(key, func() (any, error) {
 		next, err := snap, error(nil)
+		f.flying.begin(key)
+		defer f.flying.end(key)
 		// In a goroutine of underway's, so that Close waits for it: that of the
 		// flight is not ours to count.
 		finished := make(chan struct{})
@@ -88,18 +135,36 @@ func (f *Refresher) flight(ctx context.Context, snap *session.Snapshot, goal goa
 		}
 		return next, err // not taken: the token so far is what there is
 	})
+}
+
+// land waits for a flight. Its result counts even if it comes as the wait ends.
+func land(ctx context.Context, snap *session.Snapshot, done <-chan singleflight.Result, wait time.Duration) (*session.Snapshot, error) {
+	timer := time.NewTimer(max(wait, 0))
+	defer timer.Stop()
+	err := errSlow
 	select {
 	case result := <-done:
-		if result.Err != nil {
-			return nil, result.Err
-		}
-		// Those of one flight may have come by different cookies; what they
-		// share is the credential.
-		shared := &result.Val.(*session.Snapshot).Record
-		return snap.WithCredential(shared.Generation, shared.Credential), nil
+		return landed(snap, result)
+	case <-timer.C:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		err = ctx.Err()
 	}
+	select {
+	case result := <-done:
+		return landed(snap, result)
+	default:
+		return nil, err
+	}
+}
+
+// landed is the result of a flight for one of its passengers. They may have come
+// by different cookies, and share the credential.
+func landed(snap *session.Snapshot, result singleflight.Result) (*session.Snapshot, error) {
+	if result.Err != nil {
+		return nil, result.Err
+	}
+	shared := &result.Val.(*session.Snapshot).Record
+	return snap.WithCredential(shared.Generation, shared.Credential), nil
 }
 
 // attempt makes one for a session, from the newest that is known of it here. A

@@ -43,7 +43,7 @@ type Dependencies struct {
 	Events   Events
 
 	Before      time.Duration // Config.RefreshBefore
-	AuthTimeout time.Duration // of the call to ECGrid
+	AuthTimeout time.Duration // Config.AuthTimeout: what a person is made to wait
 }
 
 // Upstream exchanges a token for a fresh one. Its errors wrap an [*ecgrid.Error]
@@ -78,9 +78,14 @@ func newRunner(d Dependencies) *runner {
 	return &runner{Dependencies: d, timing: timing{d.Limits, d.Before}, stopped: stopped, stop: stop}
 }
 
-// lease is how long a holder may take. Its call to ECGrid ends after half of
-// it, so one that is over the lease has died or stopped.
-func (r *runner) lease() time.Duration { return 2 * r.AuthTimeout }
+// lease is how long a holder may take. Its call to ECGrid ends after half of it,
+// so a holder that is over the lease has died or stopped.
+func (r *runner) lease() time.Duration { return 2 * r.patience() }
+
+// patience is how long the call to ECGrid may take. A request waits for less: a
+// slow answer brings a token that nobody else will get, and must not be lost
+// because a page would not wait for it.
+func (r *runner) patience() time.Duration { return 3 * r.AuthTimeout }
 
 // run carries out what an attempt asks for until it is done. Its context is the
 // refresher's and no request's: an attempt that stopped half-way would leave a
@@ -95,7 +100,7 @@ func (r *runner) run(snap *session.Snapshot, a *attempt) {
 		// Half a lease is what the call may take: with less than that left
 		// another may take over before it is done
 		// (TestAHolderThatWakesAndIsRefusedEndsNothing).
-		if a.todo == stepAsk && time.Since(proven) > r.lease()/2 {
+		if a.todo == stepAsk && time.Since(proven) > r.patience() {
 			// The process was stopped in between: the lease may be another's.
 			a.overslept()
 		}
@@ -116,7 +121,7 @@ func (r *runner) run(snap *session.Snapshot, a *attempt) {
 			proven = time.Now()
 			if ok && a.purpose == toAbort {
 				// The backoff runs from here, not from the next request.
-				r.sights.stood(snap.Keys.Session(), stored)
+				r.sights.stood(snap.Keys.Session(), stored, a.next.Pause)
 			}
 			swaps--
 			if err != nil {
@@ -125,10 +130,11 @@ func (r *runner) run(snap *session.Snapshot, a *attempt) {
 			a.swapped(stored, ok, err)
 		case stepAsk:
 			asked = &call{}
-			a.answered(r.ask(ctx, snap, a, asked))
-			// No claim and no token: the next try waits for aloneEvery.
+			said := r.ask(ctx, snap, a, asked)
+			a.answered(said)
+			// No claim and no token: there is no entry to keep the backoff.
 			if a.was.State != session.Refreshing && a.fresh.Token == "" {
-				r.alone.mark(snap.Keys.Session())
+				r.alone.mark(snap.Keys.Session(), max(aloneEvery, said.pause))
 			}
 		case stepWait:
 			if background.Sleep(poll, r.stopped.Done()) { // Close gives up
@@ -189,15 +195,15 @@ func (r *runner) tell(snap *session.Snapshot, a *attempt, asked *call) {
 // sight is what time has to say of an entry. It is made anew for each look: a
 // wait may have lasted seconds.
 func (r *runner) sight(snap *session.Snapshot, a *attempt, found *session.Entry) sight {
-	_, credential := a.counts(found)
+	generation, credential := a.counts(found)
 	now := r.limits.NowMillis()
 	over := r.limits.PastEnd(&snap.Record, now)
 	return sight{
-		due:     r.Due(&credential, now) && !over,
-		urgent:  r.urgent(&credential) && r.alone.since(snap.Keys.Session()) >= aloneEvery,
-		expired: a.goal == goalSupersede && r.expired(&credential) && !over,
-		stood:   r.sights.stood(snap.Keys.Session(), found.Stored),
-		lease:   r.lease(),
+		due:       r.Due(&credential, now) && !over,
+		urgent:    r.urgent(&credential) && !r.alone.marked(snap.Keys.Session()),
+		renewable: a.goal == goalSupersede && r.renewable(&credential, generation) && !over,
+		stood:     r.sights.stood(snap.Keys.Session(), found.Stored, found.Pause),
+		lease:     r.lease(),
 	}
 }
 
@@ -218,10 +224,10 @@ func (r *runner) timeToLive(snap *session.Snapshot, a *attempt) time.Duration {
 }
 
 // ask makes the one call to ECGrid; how long it took, and why it failed, goes
-// into told. AuthTimeout is half the lease, so the answer is in before anybody
-// may take over.
+// into told. It may take half the lease, so the answer is in before another
+// replica may take over.
 func (r *runner) ask(ctx context.Context, snap *session.Snapshot, a *attempt, told *call) reply {
-	ctx, cancel := context.WithTimeout(ctx, r.AuthTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
 	began := r.limits.Now()
 	grant, err := r.Upstream.Refresh(ctx, a.credential.Token, a.credential.RefreshToken)
@@ -233,7 +239,10 @@ func (r *runner) ask(ctx context.Context, snap *session.Snapshot, a *attempt, to
 			r.Orphaned(snap, record.Credential{Token: grant.Token})
 		}
 		var failure *ecgrid.Error
-		return reply{refused: errors.As(err, &failure) && failure.Rejected()}
+		if !errors.As(err, &failure) {
+			return reply{}
+		}
+		return reply{refused: failure.Rejected(), final: failure.Final(), pause: failure.RetryAfter}
 	}
 	// It is for the attempt to end the session and revoke what came
 	// (TestAnotherUsersTokenEndsTheSessionAndIsRevoked).

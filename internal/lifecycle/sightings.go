@@ -32,15 +32,16 @@ type sighting struct {
 	// last looked.
 	first time.Time
 	last  time.Time
+	pause time.Duration // that ECGrid asked for
 }
 
 // sightingSeed is of the process: its hashes are compared with each other only.
 var sightingSeed = maphash.MakeSeed()
 
 // stood returns how long the entry under key has been seen with these bytes; 0
-// where they are new. Who asks, remembers: the time runs from the first that
-// asked.
-func (s *sightings) stood(key string, stored []byte) time.Duration {
+// if they are new. The first call for an entry starts its clock. pause is the
+// entry's: the clock must not be forgotten before that has passed.
+func (s *sightings) stood(key string, stored []byte, pause time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if stored == nil {
@@ -52,26 +53,26 @@ func (s *sightings) stood(key string, stored []byte) time.Duration {
 	if !known || sight.bytes != hash {
 		sight = sighting{bytes: hash, first: now}
 	}
-	sight.last = now
+	sight.last, sight.pause = now, pause
 	s.put(key, sight)
 	return now.Sub(sight.first)
 }
 
-// mark notes that something was seen to happen to a session. A mark has no
-// bytes; the two uses have a sightings each (refresher).
-func (s *sightings) mark(key string) {
+// mark notes that a session's token is to be left alone for a while. A mark has
+// no bytes. Leases and marks have a sightings each.
+func (s *sightings) mark(key string, pause time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.put(key, sighting{first: now, last: now})
+	s.put(key, sighting{first: now, last: now, pause: pause})
 }
 
-// since returns how long ago the session was marked; very long, where it never
-// was.
-func (s *sightings) since(key string) time.Duration {
+// marked reports whether the session has a mark that is not over.
+func (s *sightings) marked(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return time.Since(s.seen[key].first)
+	sight, found := s.seen[key]
+	return found && time.Since(sight.first) < sight.pause
 }
 
 // put is called with mu held, as forget is.
@@ -88,10 +89,10 @@ func (s *sightings) put(key string, sight sighting) {
 	s.seen[key] = sight
 }
 
-// forget drops what has not been looked at for longer than any backoff.
+// forget drops what has not been looked at for longer than its backoff.
 func (s *sightings) forget(now time.Time) {
 	for key, sight := range s.seen {
-		if now.Sub(sight.last) > 2*longestBackoff {
+		if now.Sub(sight.last) > max(2*longestBackoff, sight.pause) {
 			delete(s.seen, key)
 		}
 	}

@@ -15,6 +15,10 @@ type goal int
 const (
 	// goalRefresh: a fresh token, where the present one is due.
 	goalRefresh goal = iota
+	// goalKeep: the same, with no request that waits for it. It never asks without
+	// a claim: while the ledger is down, the token of a replica that nobody uses
+	// would be unknown to the replica that the user is on.
+	goalKeep
 	// goalSupersede: a newer credential than one that ECGrid has refused in an
 	// app's own call. Where there is none, the session ends.
 	goalSupersede
@@ -65,9 +69,12 @@ const (
 
 // sight is what an attempt may know of time.
 type sight struct {
-	due     bool // the credential that counts is to be refreshed
-	urgent  bool // it will not last until the ledger may be back
-	expired bool // it has, so that its refusal says nothing of the session
+	due    bool // the credential that counts is to be refreshed
+	urgent bool // it will not last until the ledger may be back
+	// renewable: that ECGrid refused the credential says nothing about the
+	// session, and a refresh may bring another. It has expired, or there is a
+	// refresh token.
+	renewable bool
 	// stood is how long the very same bytes have stood in the ledger, on this
 	// process's monotonic clock. No two clocks are ever compared.
 	stood time.Duration
@@ -78,6 +85,10 @@ type sight struct {
 // 429, 5xx, or an answer that cannot be used.
 type reply struct {
 	granted   record.Credential // a token, or nothing
-	otherUser bool              // granted is of another user
+	otherUser bool              // granted belongs to another user
 	refused   bool              // ECGrid's verdict on the credential
+	// final: ECGrid said no, for a reason that no retry can change and that is
+	// no verdict on the credential.
+	final bool
+	pause time.Duration // how long ECGrid asked to be left alone
 }

@@ -145,12 +145,15 @@ func (o *Opener) reissue(w http.ResponseWriter, r *http.Request, s *Session, sna
 		// A refresh may bring a longer token than the one before.
 		if err = o.Ledger.TakeOver(s, snap, o.Limits.UntilEnd(&rec)); err == nil {
 			rec.InLedger = true
+			snap = &session.Snapshot{Record: rec, Keys: snap.Keys}
 			err = o.Carrier.Write(w, r, &rec, false)
 		}
 	}
 	if err != nil {
 		o.Logger.WarnContext(s, "ecgridsession: the session cookie was not set anew", "error", err)
+		return
 	}
+	o.Refresher.Touch(snap, seenAt)
 }
 
 // settles reports whether the answer goes through a writer of ours.

@@ -32,6 +32,7 @@ func (o *Opener) Start(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return nil, err
 	}
 	o.owe(w, r, snap)
+	o.Refresher.Touch(snap, now)
 	return snap, nil
 }
 

@@ -18,6 +18,19 @@ func (l *Ledger) CutOffAtSignIn(ctx context.Context, keys *Keys, limits *Limits)
 	return number, err
 }
 
+// EndAllOf ends every session of a user that has started so far, on any replica,
+// and the streams of this process. A cut-off that another call raises in between
+// has ended them too.
+func (l *Ledger) EndAllOf(ctx context.Context, userID int64, limits *Limits) error {
+	keys := l.Keys([16]byte{}, userID) // of no session; the user's key is what counts
+	number, _, err := l.lookCutOff(ctx, &keys)
+	if err != nil && !errors.Is(err, ErrUnreadable) {
+		return err
+	}
+	_, _, err = l.RaiseCutOff(ctx, &keys, limits, number)
+	return err
+}
+
 // lookCutOff gives what is stored with the error of a number that cannot be
 // read, so that it can be replaced.
 func (l *Ledger) lookCutOff(ctx context.Context, keys *Keys) (number uint64, stored []byte, err error) {

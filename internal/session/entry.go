@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/ecgrid-contrib/ecgridsession/internal/record"
 )
@@ -34,10 +35,16 @@ type Entry struct {
 	State      State
 	Generation uint64            // of the credential below
 	Credential record.Credential // live and refreshing: the newest there is
-	// Failures, live and refreshing: refreshes in a row without a verdict. It
-	// is in the entry so that all replicas together back off, and not each by
+	// Failures, live and refreshing: refreshes in a row without a verdict. It is
+	// in the entry so that all replicas together back off, and not each by
 	// itself.
 	Failures uint64
+	// Final, live and refreshing: ECGrid gave the last of them an answer that no
+	// retry can change, and that is no verdict on the credential.
+	Final bool
+	// Pause, live and refreshing: how long ECGrid asked to be left alone. It is a
+	// length and not a time, because no two clocks are compared.
+	Pause time.Duration
 	// Holder, refreshing: who holds the lease, a random number. There is no
 	// time in a claim, because no two clocks are compared: how long it has
 	// stood is for each reader to measure (package lifecycle).
@@ -57,7 +64,7 @@ func (e *Entry) append(dst []byte) []byte {
 		return dst
 	}
 	dst = binary.AppendUvarint(dst, e.Generation)
-	dst = binary.AppendUvarint(dst, e.Failures)
+	dst = binary.AppendUvarint(dst, packSetbacks(e.Failures, e.Final, e.Pause))
 	if e.State == Refreshing {
 		dst = binary.BigEndian.AppendUint64(dst, e.Holder)
 	}
@@ -84,13 +91,15 @@ func parseEntry(b []byte) (Entry, error) {
 	default:
 		return Entry{}, ErrUnreadable
 	}
-	for _, field := range []*uint64{&e.Generation, &e.Failures} {
+	var setbacks uint64
+	for _, field := range []*uint64{&e.Generation, &setbacks} {
 		v, n := binary.Uvarint(b)
 		if n <= 0 {
 			return Entry{}, ErrUnreadable
 		}
 		*field, b = v, b[n:]
 	}
+	e.Failures, e.Final, e.Pause = unpackSetbacks(setbacks)
 	if e.State == Refreshing {
 		if len(b) < 8 {
 			return Entry{}, ErrUnreadable

@@ -107,7 +107,7 @@ func TestCloseTriesAnUnpublishedTokenOnceMoreAtOnce(t *testing.T) {
 	for name, back := range map[string]bool{"the ledger is back": true, "the ledger is down": false} {
 		t.Run(name, func(t *testing.T) {
 			site.InBubble(t, func(t *testing.T, r *site.Site) {
-				v := r.SignIn(site.Demo)
+				v := r.SignInEarlier(site.Demo)
 				old := v.Copy()
 				time.Sleep(untilUrgent)
 				r.Ledger.RefuseAll()

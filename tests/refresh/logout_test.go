@@ -52,7 +52,7 @@ func TestSigningOutDuringARefreshEndsTheSessionAtOnceAndItsNewTokenToo(t *testin
 					if !minted {
 						close(held.ask)
 					}
-					time.Sleep(time.Second)
+					time.Sleep(time.Second / 2) // the page still waits
 					close(held.deliver)
 					refresh.Wait()
 					time.Sleep(time.Second)
@@ -185,7 +185,7 @@ func TestCloseDuringASignOutReportsWhatIsLeft(t *testing.T) {
 
 func TestSigningOutRevokesTheTokenThatOnlyThisProcessKnows(t *testing.T) {
 	site.InBubble(t, func(t *testing.T, r *site.Site) {
-		v := r.SignIn(site.Demo)
+		v := r.SignInEarlier(site.Demo)
 		time.Sleep(untilUrgent)
 		r.Ledger.RefuseAll()
 		v.Token(r) // refreshes, with nobody to tell of it

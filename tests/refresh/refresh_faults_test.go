@@ -53,7 +53,7 @@ func TestAnOlderCookieAfterANewerOneIsServed(t *testing.T) {
 func TestARefusedRefreshEndsTheSessionOnce(t *testing.T) {
 	site.SignedInBothPlaces(t, func(t *testing.T, r *site.Site, v *site.Visitor) {
 		time.Sleep(site.UntilDue)
-		r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Status: http.StatusUnauthorized, Delay: time.Second})
+		r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Status: http.StatusUnauthorized, Delay: time.Second / 2})
 		site.AtOnce(100, func(int) {
 			got := v.Copy().Get(r, "/private", site.Click...)
 			assert.Equal(t, http.StatusSeeOther, got.StatusCode)
@@ -97,7 +97,7 @@ func TestARefreshWithoutAVerdictNeitherSignsOutNorStorms(t *testing.T) {
 					for i := range replicas {
 						rs = append(rs, c.Replica().AheadBy(time.Duration(i)*5*time.Minute))
 					}
-					v := rs[0].SignIn(site.Demo)
+					v := rs[0].SignInEarlier(site.Demo)
 					time.Sleep(13*time.Minute + time.Second)
 					fault.Path = site.RefreshCall
 					c.Grid.Inject(fault)
@@ -117,7 +117,7 @@ func TestARefreshWithoutAVerdictNeitherSignsOutNorStorms(t *testing.T) {
 						failed += len(r.Events.Of(ecgridsession.RefreshFailed))
 						assert.Empty(t, r.Events.Of(ecgridsession.SessionEnded))
 					}
-					assert.Equal(t, c.Refreshes(), failed)
+					assert.InDelta(t, c.Refreshes(), failed, 1, "one may be under way")
 				})
 			})
 		}
@@ -173,7 +173,7 @@ func TestAnOutageWhileTheTokenExpiresSignsNobodyOut(t *testing.T) {
 }
 
 func TestATokenThatExpiredInSleepIsGivenOneRefresh(t *testing.T) {
-	site.SignedInBothPlaces(t, func(t *testing.T, r *site.Site, v *site.Visitor) {
+	site.SignedInEarlier(t, func(t *testing.T, r *site.Site, v *site.Visitor) {
 		time.Sleep(20 * time.Minute)
 		assert.Equal(t, http.StatusUnauthorized, v.Get(r, "/private").StatusCode, "ECGrid refreshes no expired token")
 		assert.Equal(t, 1, r.Refreshes())

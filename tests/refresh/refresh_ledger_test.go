@@ -35,7 +35,7 @@ func TestATokenThatWillLastWaitsForTheLedger(t *testing.T) {
 
 func TestAnUrgentTokenIsRefreshedWithoutTheLedgerAndPublishedWhenThatIsBack(t *testing.T) {
 	site.InBubble(t, func(t *testing.T, r *site.Site) {
-		v := r.SignIn(site.Demo)
+		v := r.SignInEarlier(site.Demo)
 		old := v.Copy()
 		time.Sleep(untilUrgent)
 		r.Ledger.RefuseAll()
@@ -66,7 +66,7 @@ func TestATokenThatTheLedgerDoesNotKnowYetIsFoundInThisProcess(t *testing.T) {
 	for name, back := range map[string]bool{"the ledger is still down": false, "the ledger has just come back": true} {
 		t.Run(name, func(t *testing.T) {
 			site.InBubble(t, func(t *testing.T, r *site.Site) {
-				v := r.SignIn(site.Demo)
+				v := r.SignInEarlier(site.Demo)
 				time.Sleep(untilUrgent)
 				r.Ledger.RefuseAll()
 				require.Equal(t, http.StatusOK, v.Post(r, "/inbox").StatusCode)
@@ -116,7 +116,7 @@ func TestATokenThatTheLedgerDoesNotKnowYetServesOlderCookiesToo(t *testing.T) {
 
 func TestAnOutageThatOutlastsTokensEndsWithTheNewestPublished(t *testing.T) {
 	site.InBubble(t, func(t *testing.T, r *site.Site) {
-		v := r.SignIn(site.Demo)
+		v := r.SignInEarlier(site.Demo)
 		time.Sleep(untilUrgent)
 		r.Ledger.RefuseAll()
 		for range 3 {
@@ -138,7 +138,7 @@ func TestAnOutageThatOutlastsTokensEndsWithTheNewestPublished(t *testing.T) {
 // Signing out wins over a token that is still to be published.
 func TestATokenThatWasNotPublishedIsRevokedAfterSignOut(t *testing.T) {
 	site.InBubble(t, func(t *testing.T, r *site.Site) {
-		v := r.SignIn(site.Demo)
+		v := r.SignInEarlier(site.Demo)
 		old := v.Copy()
 		time.Sleep(untilUrgent)
 		r.Ledger.RefuseAll()
@@ -160,7 +160,7 @@ func TestAPublishIsNotOvertakenByTheEndOfItsLease(t *testing.T) {
 		t.Run(outage.String(), func(t *testing.T) {
 			site.InBubble(t, func(t *testing.T, r *site.Site) {
 				other := r.Replica()
-				v := r.SignIn(site.Demo)
+				v := r.SignInEarlier(site.Demo)
 				old := v.Copy()
 				time.Sleep(site.UntilDue)
 				r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second})
@@ -212,7 +212,7 @@ func TestALedgerThatReadsButDoesNotWriteIsNotHammered(t *testing.T) {
 			for at, wait := range map[string]time.Duration{"due": site.UntilDue, "urgent": untilUrgent} {
 				t.Run(at, func(t *testing.T) {
 					site.InBubble(t, func(t *testing.T, r *site.Site) {
-						v := r.SignIn(site.Demo)
+						v := r.SignInEarlier(site.Demo)
 						time.Sleep(wait)
 						before := r.Ledger.Swaps.Load()
 						r.Ledger.OnSwap.Store(fault)
@@ -236,7 +236,7 @@ func TestALedgerThatReadsButDoesNotWriteIsNotHammered(t *testing.T) {
 
 func TestALedgerThatStopsWritingWithinARefreshIsNotHammered(t *testing.T) {
 	site.InBubble(t, func(t *testing.T, r *site.Site) {
-		v := r.SignIn(site.Demo)
+		v := r.SignInEarlier(site.Demo)
 		old := v.Copy()
 		time.Sleep(site.UntilDue)
 		r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second})
@@ -307,7 +307,7 @@ func TestManyUnpublishedTokensKeepNobodyFromRefreshing(t *testing.T) {
 		for i := range visitors {
 			user := ecgridtest.User{ID: int64(i + 1), Login: fmt.Sprint("user", i), Password: "pw"}
 			r.Grid.AddUser(user)
-			visitors[i] = r.SignIn(user)
+			visitors[i] = r.SignInEarlier(user)
 		}
 		time.Sleep(untilUrgent)
 		r.Ledger.RefuseAll()
@@ -324,7 +324,7 @@ func TestManyUnpublishedTokensKeepNobodyFromRefreshing(t *testing.T) {
 
 func TestALedgerThatHangsCostsARefreshABoundedTime(t *testing.T) {
 	site.InBubble(t, func(t *testing.T, r *site.Site) {
-		v := r.SignIn(site.Demo)
+		v := r.SignInEarlier(site.Demo)
 		time.Sleep(untilUrgent)
 		var hanging atomic.Int64
 		hang := &hangingLedger{Ledger: r.Ledger, calls: &hanging}

@@ -24,7 +24,7 @@ func TestAHundredRequestsOnEachOfTwoReplicasMakeOneRefreshCall(t *testing.T) {
 				v := rs[0].SignIn(site.Demo)
 				before := v.Token(rs[0])
 				time.Sleep(site.UntilDue)
-				c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second})
+				c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second / 2})
 
 				tokens := make([]string, 200)
 				site.AtOnce(len(tokens), func(i int) {
@@ -122,7 +122,7 @@ func TestAHolderThatDiesBeforeItsCallIsTakenOver(t *testing.T) {
 			site.BothPlaces(t, func(t *testing.T, c *site.Site) {
 				dead := newStuck(c)
 				r, other := c.Replica(dead.through), c.Replica().AheadBy(apart)
-				v := other.SignIn(site.Demo)
+				v := other.SignInEarlier(site.Demo)
 				time.Sleep(13*time.Minute + time.Second)
 				go v.Copy().Post(r, "/token")
 				synctest.Wait()
@@ -131,8 +131,17 @@ func TestAHolderThatDiesBeforeItsCallIsTakenOver(t *testing.T) {
 				site.AtOnce(100, func(int) {
 					assert.Equal(t, http.StatusOK, v.Copy().Post(other, "/inbox").StatusCode)
 				})
-				assert.GreaterOrEqual(t, time.Since(began), 10*time.Second, "not before the lease is over")
-				assert.Less(t, time.Since(began), 11*time.Second)
+				patience := 2 * time.Second // the token is good, but not by a clock that is ahead
+				if apart > 0 {
+					patience = 6 * time.Second
+				}
+				assert.Less(t, time.Since(began), patience)
+				for c.Refreshes() == 0 {
+					time.Sleep(100 * time.Millisecond)
+					assert.Equal(t, http.StatusOK, v.Copy().Post(other, "/inbox").StatusCode)
+				}
+				assert.GreaterOrEqual(t, time.Since(began), 30*time.Second, "not before the lease is over")
+				assert.Less(t, time.Since(began), 32*time.Second)
 				assert.Equal(t, 1, c.Refreshes())
 				assert.Equal(t, http.StatusOK, v.Get(other, "/inbox").StatusCode)
 				close(dead.ask)
@@ -148,22 +157,26 @@ func TestAHolderThatWakesAndIsRefusedEndsNothing(t *testing.T) {
 	site.BothPlaces(t, func(t *testing.T, c *site.Site) {
 		asleep := newStuck(c)
 		r, other := c.Replica(asleep.through), c.Replica()
-		v := other.SignIn(site.Demo)
+		v := other.SignInEarlier(site.Demo)
 		time.Sleep(13*time.Minute + time.Second)
 		var late site.Answer
 		var woken sync.WaitGroup
 		woken.Go(func() { late = v.Copy().Post(r, "/token") })
 		synctest.Wait()
-		require.Equal(t, http.StatusOK, v.Copy().Post(other, "/inbox").StatusCode) // the lease is over, and it took over
+		for c.Refreshes() == 0 { // until the lease is over, and it takes over
+			time.Sleep(time.Second)
+			require.Equal(t, http.StatusOK, v.Copy().Post(other, "/inbox").StatusCode)
+		}
 		require.Equal(t, 1, c.Refreshes())
 
 		// HandlerTransport does not look at the context, so the refusal arrives.
 		close(asleep.ask)
 		close(asleep.deliver)
 		woken.Wait()
+		synctest.Wait()
 		assert.Equal(t, 2, c.Refreshes())
 		assert.Equal(t, http.StatusOK, late.StatusCode)
-		assert.True(t, late.Text == v.Token(other), "it goes on with the other's token")
+		assert.True(t, v.Copy().Token(r) == v.Token(other), "it goes on with the other's token")
 		assert.Equal(t, http.StatusOK, v.Get(r, "/inbox").StatusCode)
 		assert.Empty(t, r.Events.Of(ecgridsession.SessionEnded))
 	})
@@ -184,7 +197,11 @@ func TestAHolderThatWakesWithATokenRevokesIt(t *testing.T) {
 		synctest.Wait()
 		require.True(t, asleep.asked.Load())
 		require.Equal(t, 1, c.Grid.LiveTokens(site.Demo.ID))
-		require.Equal(t, http.StatusUnauthorized, v.Copy().Get(other, "/private").StatusCode)
+		began := time.Now()
+		for v.Copy().Get(other, "/private").StatusCode != http.StatusUnauthorized {
+			time.Sleep(time.Second)
+			require.Less(t, time.Since(began), time.Minute)
+		}
 		assert.Len(t, other.Events.Of(ecgridsession.SessionEnded), 1)
 
 		close(asleep.deliver)
@@ -207,7 +224,7 @@ func TestAHolderThatWakesInTimePublishes(t *testing.T) {
 		waiting.Go(func() { v.Copy().Post(r, "/token") })
 		synctest.Wait()
 		waiting.Go(func() { assert.Equal(t, http.StatusOK, v.Copy().Post(other, "/inbox").StatusCode) })
-		time.Sleep(9 * time.Second)
+		time.Sleep(900 * time.Millisecond)
 		close(asleep.deliver)
 		waiting.Wait()
 		assert.Equal(t, http.StatusOK, v.Get(r, "/inbox").StatusCode)

@@ -109,7 +109,7 @@ func TestAHundredRequestsAtExpiryMakeOneRefreshCall(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			site.SignedInBothPlaces(t, func(t *testing.T, r *site.Site, v *site.Visitor) {
 				time.Sleep(site.UntilDue)
-				r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second})
+				r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second / 2})
 
 				tokens := make([]string, 100)
 				site.AtOnce(len(tokens), func(i int) {
@@ -138,7 +138,7 @@ func TestTenThousandWaitersCostOneCallAndNoBusyPolling(t *testing.T) {
 				r := c.Replica()
 				v := r.SignIn(site.Demo)
 				time.Sleep(site.UntilDue)
-				c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: 4 * time.Second})
+				c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: 600 * time.Millisecond})
 				var holder sync.WaitGroup
 				if elsewhere {
 					other := c.Replica()
@@ -152,7 +152,7 @@ func TestTenThousandWaitersCostOneCallAndNoBusyPolling(t *testing.T) {
 				holder.Wait()
 				assert.Equal(t, 1, c.Refreshes())
 				// Each request looks once, as any does. On top of that one of them
-				// polls for four seconds: 20 ms growing to 200.
+				// polls for a second: 20 ms growing to 200.
 				extra := c.Ledger.Loads.Load() - before - waiters
 				assert.LessOrEqual(t, extra, int64(30))
 			})
@@ -199,7 +199,7 @@ func TestRefreshesOfTwoUsersNeverMeet(t *testing.T) {
 			visitors[i] = r.SignIn(user)
 		}
 		time.Sleep(site.UntilDue)
-		c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second})
+		c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second / 2})
 		var mu sync.Mutex
 		owners := make(map[string]int)
 		site.AtOnce(4*users, func(i int) {
@@ -228,7 +228,7 @@ func TestRefreshesOfSessionsOfOneUserNeverMeet(t *testing.T) {
 		const tokens = 3 // and a session with an API key, which has nothing to refresh
 		visitors := []*site.Visitor{r.SignIn(site.Demo), r.SignIn(site.Demo), r.SignIn(site.Demo), r.SignInByKey(site.Demo)}
 		time.Sleep(site.UntilDue)
-		c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second})
+		c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second / 2})
 		got := make([]string, 10*len(visitors))
 		site.AtOnce(len(got), func(i int) {
 			got[i] = visitors[i%len(visitors)].Copy().Post(r, "/credential").Text
@@ -315,17 +315,17 @@ func TestACallerWithoutPatienceGetsItsOwnErrorAlone(t *testing.T) {
 	site.SignedInBothPlaces(t, func(t *testing.T, r *site.Site, v *site.Visitor) {
 		before := v.Token(r)
 		time.Sleep(site.UntilDue)
-		r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: 3 * time.Second})
+		r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: 900 * time.Millisecond})
 
 		var hasty sync.WaitGroup
 		hasty.Go(func() { // it comes first, so the refresh is its own
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			began := time.Now()
 			v.Copy().SendUntil(ctx, r, http.MethodGet, "/private")
-			assert.Equal(t, time.Second, time.Since(began), "it is let go when it wants")
+			assert.Equal(t, 200*time.Millisecond, time.Since(began), "it is let go when it wants")
 		})
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		patient := v.Copy().Post(r, "/token")
 		hasty.Wait()
 		assert.Equal(t, http.StatusOK, patient.StatusCode)

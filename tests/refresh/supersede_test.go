@@ -187,16 +187,45 @@ func TestAnAnswerThatIsNoVerdictKeepsTheSession(t *testing.T) {
 	}
 }
 
-// Nobody refreshes what is not due: the token was revoked at ECGrid, and asking
-// for another would be asking to undo that.
-func TestATokenRevokedAtECGridIsNotRefreshed(t *testing.T) {
+// ECGrid's clock may be ahead of ours, or its answer had no Date. The refresh
+// token decides.
+func TestATokenThatECGridRefusesEarlyIsRefreshedByItsRefreshToken(t *testing.T) {
+	site.BothPlaces(t, func(t *testing.T, c *site.Site) {
+		c.Grid.SetRefreshTokens(true)
+		r := c.Replica()
+		v := r.SignIn(site.Demo)
+		once := refusal(t, "InvalidSession", false)
+		once.Times = 1
+		c.Grid.Inject(once)
+		assert.Equal(t, http.StatusOK, v.Post(r, "/inbox").StatusCode)
+		assert.Equal(t, 1, c.Refreshes())
+		assert.Equal(t, "user demo", v.Get(r, "/").Text)
+	})
+}
+
+func TestATokenThatIsRefusedWithItsRefreshTokenEndsTheSession(t *testing.T) {
 	site.BothPlaces(t, func(t *testing.T, c *site.Site) {
 		c.Grid.SetRefreshTokens(true)
 		r := c.Replica()
 		v := r.SignIn(site.Demo)
 		c.Grid.Inject(refusal(t, "InvalidSession", false))
+		c.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Status: http.StatusUnauthorized})
 		assert.Equal(t, http.StatusUnauthorized, v.Post(r, "/inbox").StatusCode)
-		assert.Zero(t, c.Refreshes())
+		assert.Equal(t, 1, c.Refreshes())
+		assert.Equal(t, "anonymous", v.Get(r, "/").Text)
+	})
+}
+
+func TestATokenThatIsRefusedAsSoonAsItIsRefreshedEndsTheSession(t *testing.T) {
+	site.BothPlaces(t, func(t *testing.T, c *site.Site) {
+		c.Grid.SetRefreshTokens(true)
+		r := c.Replica()
+		v := r.SignIn(site.Demo)
+		c.Grid.Inject(refusal(t, "InvalidSession", false))
+		for range 10 {
+			assert.Equal(t, http.StatusUnauthorized, v.Post(r, "/inbox").StatusCode)
+		}
+		assert.Equal(t, 1, c.Refreshes(), "ECGrid is not asked again and again")
 		assert.Equal(t, "anonymous", v.Get(r, "/").Text)
 	})
 }

@@ -40,6 +40,12 @@ func SignedInBothPlaces(t *testing.T, property func(t *testing.T, s *Site, v *Vi
 	BothPlaces(t, func(t *testing.T, s *Site) { property(t, s, s.SignIn(Demo)) })
 }
 
+// SignedInEarlier is SignedInBothPlaces with [Site.SignInEarlier].
+func SignedInEarlier(t *testing.T, property func(t *testing.T, s *Site, v *Visitor)) {
+	t.Helper()
+	BothPlaces(t, func(t *testing.T, s *Site) { property(t, s, s.SignInEarlier(Demo)) })
+}
+
 // EachKind runs a property with a visitor of each kind of session, in a bubble.
 func EachKind(t *testing.T, property func(t *testing.T, s *Site, v *Visitor)) {
 	t.Helper()

@@ -80,6 +80,16 @@ func (s *Site) SignIn(user ecgridtest.User) *Visitor {
 	return s.visitorBy(url.Values{"login": {user.Login}, "password": {user.Password}})
 }
 
+// SignInEarlier is SignIn at a process that has been replaced since. No process
+// keeps the session alive until its cookie is set again.
+func (s *Site) SignInEarlier(user ecgridtest.User) *Visitor {
+	s.T.Helper()
+	before := s.Replica()
+	v := before.SignIn(user)
+	require.NoError(s.T, before.Middleware.Close(context.Background()))
+	return v
+}
+
 // SignInByKey is a visitor who signs in with an API key.
 func (s *Site) SignInByKey(user ecgridtest.User) *Visitor {
 	s.T.Helper()
