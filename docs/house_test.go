@@ -29,7 +29,7 @@ var allowedImports = map[string]string{
 		"internal/record internal/request internal/revoke internal/seal internal/session internal/web",
 	"internal/request":    "internal/cookie internal/lifecycle internal/record internal/session internal/web",
 	"internal/cookie":     "internal/record internal/seal internal/session",
-	"internal/lifecycle":  "internal/background internal/ecgrid internal/record internal/session",
+	"internal/lifecycle":  "internal/background internal/ecgrid internal/record internal/seal internal/session",
 	"internal/revoke":     "internal/background internal/ecgrid internal/record internal/session",
 	"internal/session":    "internal/base64url internal/record internal/seal",
 	"internal/origin":     "",

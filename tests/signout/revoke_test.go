@@ -212,7 +212,7 @@ func TestATokenThatHasLongExpiredIsNotCalledForAgain(t *testing.T) {
 		p.Grid.SetTokenTTL(time.Minute)
 		cookie := p.signedIn()
 		p.Grid.Inject(ecgridtest.Fault{Path: site.LogoutCall, Status: 503})
-		time.Sleep(10 * time.Minute)
+		time.Sleep(45 * time.Minute) // nothing keeps it alive beyond the idle limit
 		p.signOut(cookie)
 		time.Sleep(anHour)
 		assert.Len(t, p.Grid.Calls(site.LogoutCall), 1)
