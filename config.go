@@ -76,7 +76,9 @@ type Config struct {
 	Lifetime time.Duration
 
 	// RefreshBefore is how long before its expiry a token is refreshed. Default
-	// 2 minutes; never more than half of the token's life.
+	// 2 minutes; never more than half of the token's life. The first request in
+	// that time refreshes it. If none comes, the process that set the session's
+	// cookie does so in the second half of it, until IdleTimeout has passed.
 	RefreshBefore time.Duration
 
 	// CredentialInLedger keeps bearer tokens in the ledger, not in the cookie.
@@ -109,8 +111,10 @@ type Config struct {
 	// redirects itself.
 	BaseTransport http.RoundTripper
 
-	// AuthTimeout bounds one call to sign in, refresh or ask whose a credential
-	// is. Default 5 seconds.
+	// AuthTimeout bounds one call to sign in or ask whose a credential is, and
+	// what a request waits for the refresh of a token that has expired. While the
+	// token is good, it waits a second at most. The call that refreshes has three
+	// times AuthTimeout. Default 5 seconds.
 	AuthTimeout time.Duration
 
 	// LogoutTimeout bounds the call to ECGrid within the user's sign-out; what

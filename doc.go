@@ -142,6 +142,20 @@
 // is set anew when a tenth of the idle limit has passed, so a session may end by
 // as much earlier than the limit says.
 //
+// A session whose token cannot be refreshed once it has expired is kept alive by
+// the process that set its cookie last, until the idle limit has passed. A restart
+// of that process, or more than 262,144 such sessions or 256 MiB of them at once,
+// leaves the session its token's life, unless another replica has set its cookie
+// too. With MemoryLedger a restart also loses the tokens of such refreshes, and
+// those users sign in again.
+//
+// A token's life is measured by the Date of the answer that brought it. If ECGrid
+// sends no Date and its clock is apart from ours, a token without a refresh token
+// may expire before it is refreshed.
+//
+// EndSessionsOf ends sessions in this app. Their tokens live at ECGrid until they
+// expire or the user is reset there.
+//
 // ECGrid ends no API key at sign-out, and resets a user's tokens for some
 // authLevels only: where it refuses, or does not answer, LogoutEverywhere ends
 // every session of this app, and at ECGrid the token at hand. It does not try the

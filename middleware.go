@@ -208,8 +208,9 @@ func (m *Middleware) Session(ctx context.Context) (Session, bool) {
 }
 
 // Credential returns the credential of the request's session, or the one that
-// ctx got from [Middleware.WithCredential]. Where the token is due it is
-// refreshed first, which ctx bounds. If the user has signed out while the request
+// ctx got from [Middleware.WithCredential]. A token that is due is
+// refreshed first: for a second at most while it is good, otherwise for
+// Config.AuthTimeout, and never longer than ctx. If the user has signed out while the request
 // was under way, it is [ErrSessionEnded]: at once after a sign-out in this
 // process, and for an API key within 2 seconds after one on another replica. Most
 // callers want [Middleware.Transport], which keeps the credential from other
