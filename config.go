@@ -42,7 +42,7 @@ type Config struct {
 	// Default: a cookie of our own on Keys, bound to CookieName and Upstream,
 	// several times faster to open. A store is used by New, Get and Save on
 	// requests of our own; its cookie's value is taken over, and not the
-	// attributes. A panic in it is contained.
+	// attributes. A panic in it is contained. docs/stores.md has those tried.
 	Store sessions.Store
 
 	// Ledger knows what a cookie cannot: which sessions have ended. Default

@@ -1,10 +1,11 @@
-//go:build unix
+//go:build linux
 
 package stores_test
 
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -15,10 +16,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/antonlindstrom/pgstore"
 	"github.com/boj/redistore"
+	"github.com/bradfitz/gomemcache/memcache"
+	gsm "github.com/bradleypeabody/gorilla-sessions-memcache"
 	"github.com/glebarez/sqlite"
 	"github.com/gomodule/redigo/redis"
 	"github.com/gorilla/sessions"
+	"github.com/rbcervilla/redisstore/v9"
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wader/gormstore/v2"
@@ -38,7 +44,7 @@ var (
 // backend is a store and what the tests do behind its back.
 type backend struct {
 	store sessions.Store
-	rows  func() int // how many there are
+	rows  func() int // how many there are; nil where that cannot be asked
 	lose  func()     // removes all of them
 	fail  func()     // ends the database
 }
@@ -89,6 +95,58 @@ func onRedis(t *testing.T) backend {
 	}
 }
 
+// onRedisstore is rbcervilla's redisstore: it takes the id of a cookie without a
+// row, and heeds the request's context.
+func onRedisstore(t *testing.T) backend {
+	server := redisserver.Start(t)
+	client := goredis.NewClient(&goredis.Options{Addr: server.Addr, MaxRetries: -1})
+	t.Cleanup(func() { client.Close() })
+	store, err := redisstore.NewRedisStore(t.Context(), client)
+	require.NoError(t, err)
+	return backend{
+		store: store,
+		rows:  func() int { return int(client.DBSize(t.Context()).Val()) },
+		lose:  func() { require.NoError(t, client.FlushAll(t.Context()).Err()) },
+		fail:  server.Kill,
+	}
+}
+
+// onMemcached is the store for memcached: a row that is gone is an error, and a
+// row is deleted by a time to live below 0.
+func onMemcached(t *testing.T) backend {
+	addr, stop := startMemcached(t)
+	client := memcache.New(addr)
+	t.Cleanup(func() { client.Close() })
+	return backend{
+		store: gsm.NewMemcacheStore(client, "app_", newKey(), newKey()),
+		lose:  func() { require.NoError(t, client.FlushAll()) },
+		fail:  stop,
+	}
+}
+
+// onPostgres is pgstore: a row that is gone is sql.ErrNoRows.
+func onPostgres(t *testing.T) backend {
+	url, stop := startPostgres(t)
+	store, err := pgstore.NewPGStore(url, newKey(), newKey())
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	db, err := sql.Open("postgres", url)
+	require.NoError(t, err)
+	t.Cleanup(func() { db.Close() })
+	return backend{
+		store: store,
+		rows: func() (n int) {
+			require.NoError(t, db.QueryRow("SELECT count(*) FROM http_sessions").Scan(&n))
+			return n
+		},
+		lose: func() {
+			_, err := db.Exec("DELETE FROM http_sessions")
+			require.NoError(t, err)
+		},
+		fail: stop,
+	}
+}
+
 // site is an app on a store.
 type site struct {
 	backend
@@ -99,7 +157,9 @@ type site struct {
 
 // onEach runs a property with each store.
 func onEach(t *testing.T, property func(t *testing.T, s *site)) {
-	for name, open := range map[string]func(*testing.T) backend{"gormstore": onGorm, "redistore": onRedis} {
+	for name, open := range map[string]func(*testing.T) backend{
+		"gormstore": onGorm, "redistore": onRedis, "redisstore": onRedisstore, "memcached": onMemcached, "pgstore": onPostgres,
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := &site{backend: open(t), t: t, grid: ecgridtest.NewServer(t)}
 			s.grid.AddUser(demo)
@@ -175,6 +235,14 @@ func (s *site) user(b *http.Client) string {
 	return text
 }
 
+// has asserts how many rows there are.
+func (s *site) has(rows int) {
+	s.t.Helper()
+	if s.rows != nil {
+		assert.Equal(s.t, rows, s.rows())
+	}
+}
+
 // cookies are what the browser holds for the app.
 func (s *site) cookies(b *http.Client) []*http.Cookie {
 	at, err := url.Parse(s.app.URL)
@@ -202,7 +270,7 @@ func TestASecondSignInTakesTheFirstsPlace(t *testing.T) {
 		s.signIn(b, other)
 		assert.Equal(t, other.Login, s.user(b))
 		assert.Equal(t, toSignIn, s.user(first))
-		assert.Equal(t, 1, s.rows(), "the old row is removed")
+		s.has(1)
 		assert.NotEqual(t, s.cookies(first), s.cookies(b))
 	})
 }
@@ -212,14 +280,14 @@ func TestUsersDoNotMeet(t *testing.T) {
 		one, two := s.browser(), s.browser()
 		s.signIn(one, demo)
 		s.signIn(two, other)
-		assert.Equal(t, 2, s.rows())
+		s.has(2)
 		assert.Equal(t, demo.Login, s.user(one))
 		assert.Equal(t, other.Login, s.user(two))
 		copied := s.copyOf(one)
 		s.send(one, http.MethodPost, "/logout", nil)
 		assert.Equal(t, toSignIn, s.user(copied))
 		assert.Equal(t, other.Login, s.user(two))
-		assert.Equal(t, 1, s.rows())
+		s.has(1)
 		assert.Zero(t, s.grid.LiveTokens(demo.ID))
 	})
 }
@@ -241,7 +309,7 @@ func TestATokenTooLargeForTheStoreIsKeptInTheLedger(t *testing.T) {
 		b := s.browser()
 		s.signIn(b, demo)
 		assert.Equal(t, demo.Login, s.user(b))
-		assert.Equal(t, 1, s.rows())
+		s.has(1)
 	})
 }
 
@@ -253,5 +321,37 @@ func TestADatabaseThatIsDownSignsNobodyIn(t *testing.T) {
 		status, _ := s.send(s.browser(), http.MethodPost, "/login", url.Values{"login": {other.Login}, "password": {other.Password}})
 		assert.Equal(t, http.StatusServiceUnavailable, status)
 		assert.Eventually(t, func() bool { return s.grid.LiveTokens(other.ID) == 0 }, 10*time.Second, 10*time.Millisecond)
+	})
+}
+
+func TestABrowserThatHangsUpAtSignOutIsSignedOut(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		b := s.browser()
+		s.signIn(b, demo)
+		copied := s.copyOf(b)
+		gone, hangUp := context.WithCancel(t.Context())
+		hangUp()
+		r := httptest.NewRequestWithContext(gone, http.MethodPost, s.app.URL+"/logout", nil)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		for _, c := range s.cookies(b) {
+			r.AddCookie(c)
+		}
+		s.app.Config.Handler.ServeHTTP(httptest.NewRecorder(), r)
+		assert.Equal(t, toSignIn, s.user(copied))
+		s.has(0)
+		assert.Zero(t, s.grid.LiveTokens(demo.ID))
+	})
+}
+
+func TestAnIDFromBeforeSignInOpensNothing(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		at, err := url.Parse(s.app.URL)
+		require.NoError(t, err)
+		b := s.browser()
+		b.Jar.SetCookies(at, []*http.Cookie{{Name: "__Host-ecgrid", Value: "planted", Path: "/", Secure: true}})
+		planted := s.copyOf(b)
+		s.signIn(b, demo)
+		assert.Equal(t, demo.Login, s.user(b))
+		assert.Equal(t, toSignIn, s.user(planted))
 	})
 }
