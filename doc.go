@@ -125,6 +125,14 @@
 // each with its test. docs/migrating.md shows the way here from gorilla/sessions
 // and x/oauth2.
 //
+// # The live service
+//
+// The pages of ECGrid's vendor disagree about the name of the login field, the
+// answer to a login, the refresh and the errors. The library takes what each of
+// them says, and Config.LoginField names the field. It was never run against the
+// live service. docs/live-service.md has a program that asks the service and
+// prints what differs.
+//
 // # Limits
 //
 // A token that ECGrid gave in an answer that never arrived, or to a process that
