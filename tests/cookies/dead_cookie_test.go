@@ -88,3 +88,13 @@ func TestADeadCookieIsDeletedOnTheWayToSignInAlone(t *testing.T) {
 		})
 	}
 }
+
+func TestTheSignInPageKeepsTheCookieOfASessionThatTheLedgerCannotSpeakFor(t *testing.T) {
+	site.InBubble(t, func(t *testing.T, s *site.Site) {
+		v := s.SignInByKey(site.Demo)
+		s.Ledger.RefuseAll()
+		assert.Empty(t, v.Get(s, "/login", site.Click...).Header["Set-Cookie"])
+		s.Ledger.Recover()
+		assert.Equal(t, "user demo", v.Get(s, "/").Text)
+	})
+}
