@@ -197,7 +197,10 @@ func (m *Middleware) logoutHandler(
 			// nothing, and CrossOriginProtection lets every GET pass (ASVS 5.0,
 			// 3.5.3).
 			if !clicked(r) {
-				m.answers.Page(w, r, http.StatusOK, page, web.PageData{SignedIn: m.requests.For(r).Newest() != nil})
+				s := m.requests.For(r)
+				// If the ledger cannot say, the person may well be signed in.
+				signedIn := s.Newest() != nil || s.Unavailable() != nil
+				m.answers.Page(w, r, http.StatusOK, page, web.PageData{SignedIn: signedIn, In: m.cfg.LoginURL})
 				return
 			}
 		default:

@@ -17,6 +17,10 @@ func (a *Answers) Fail(w http.ResponseWriter, r *http.Request, status int, err e
 		if words.Again && r.Method == http.MethodGet {
 			data.Again = Target(r)
 		}
+		// A navigation is sent to sign-in. What comes here was posted.
+		if status == http.StatusUnauthorized && r.Method != http.MethodGet && r.Method != http.MethodHead {
+			data.In = a.In
+		}
 		a.Page(w, r, status, pageFailure, data)
 		return
 	}

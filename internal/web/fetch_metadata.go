@@ -102,18 +102,32 @@ func IsScript(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "application/json") || r.Header.Get("Sec-Fetch-Dest") == "empty"
 }
 
-// IsFrame reports whether the answer is to be shown in a frame of a page.
+// IsFrame reports whether the answer is to be shown in a frame of a page. A policy
+// about frames binds object and embed as well.
 func IsFrame(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Dest") {
-	case "iframe", "frame":
+	case "iframe", "frame", "object", "embed", "fencedframe":
 		return true
 	default:
 		return false
 	}
 }
 
-// IsHTMX reports whether htmx sent the request: it follows HX-Redirect.
-func IsHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+// MayBeFrame reports whether a service worker has passed a navigation on. It does
+// not say whether the navigation is a frame's.
+func MayBeFrame(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "empty"
+}
+
+// IsHTMX reports whether htmx sent the request: it follows HX-Redirect. An app may
+// have htmx 2 leave HX-Request out when it restores a page of the history.
+func IsHTMX(r *http.Request) bool {
+	return r.Header.Get("HX-Request") == "true" || r.Header.Get("HX-History-Restore-Request") == "true"
+}
+
+// isBoosted reports whether htmx follows a link or sends a form in place of the
+// browser, and puts the answer into the body of the page that is there.
+func isBoosted(r *http.Request) bool { return IsHTMX(r) && r.Header.Get("HX-Boosted") == "true" }
 
 // AcceptsHTML reports whether the client names HTML among what it takes.
 func AcceptsHTML(r *http.Request) bool {

@@ -17,6 +17,8 @@ type Answers struct {
 	Logger  *slog.Logger
 	// Home is the way out of a page, and Out that of a failure.
 	Home, Out string
+	// In is the sign-in page.
+	In string
 }
 
 // The pages of this package's own: sign-in, the two sign-out buttons, and
@@ -43,6 +45,7 @@ const (
 	SignedOutHere     = "signed_out_here.html"     // signed out in this app, and not at ECGrid
 	SignInFromFrame   = "sign_in_from_frame.html"  // a link out of the frame, to the form
 	pageFailure       = "failure.html"
+	pageOutOfFrame    = "out_of_frame.html" // a link out of the frame, after a sign-in that failed there
 )
 
 var pageTitles = map[string]string{
@@ -63,13 +66,13 @@ func pagePolicy(ancestors string) string {
 		"'; form-action 'self'; base-uri 'none'; frame-ancestors " + ancestors
 }
 
-// A page in a frame of this site must be one that the frame may show. It has
-// links and no button, so that a page around it has nothing to trick a person
-// into.
+// A page in a frame of this site must be one that the frame may show. Passwords are
+// typed in a window of its own, whose address the person can see, so a frame gets a
+// link to the form. If a service worker hides whether it is a frame, the page is
+// whole, and this site may frame it. Other sites never may.
 var (
-	unframed     = pagePolicy("'none'")
-	framedByUs   = pagePolicy("'self'")
-	withoutForms = map[string]bool{SignInFromFrame: true, pageFailure: true}
+	unframed   = pagePolicy("'none'")
+	framedByUs = pagePolicy("'self'")
 )
 
 // PageData is what a page shows. None of it is a secret.
@@ -88,15 +91,26 @@ type PageData struct {
 	As       string // the user who is signed in; "" for none
 	SignedIn bool
 	Again    string // the address of another try
+	In       string // the sign-in page, for a person whose form came too late
 }
 
 // Page writes a page that no cache keeps and no other site can frame. It
 // is rendered into memory first: an error half-way then is a clean 500 and no
 // torn page.
 func (a *Answers) Page(w http.ResponseWriter, r *http.Request, status int, page string, data PageData) {
+	// htmx would put the page's body under the app's own style sheet and policy.
+	if isBoosted(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		NoStore(w)
+		w.Header().Set("HX-Redirect", Target(r))
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	data.Style = template.CSS(pageStyle)
 	if data.Title == "" {
 		data.Title = pageTitles[page]
+	}
+	if IsFrame(r) && page == SignIn {
+		page, data.Again = pageOutOfFrame, Target(r)
 	}
 	if data.Back == "" {
 		data.Back = a.Home
@@ -111,7 +125,7 @@ func (a *Answers) Page(w http.ResponseWriter, r *http.Request, status int, page 
 	NoStore(w)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	policy := unframed
-	if withoutForms[page] && IsFrame(r) {
+	if IsFrame(r) || MayBeFrame(r) {
 		policy = framedByUs
 	}
 	h.Set("Content-Security-Policy", policy)
