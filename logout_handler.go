@@ -210,6 +210,7 @@ func (m *Middleware) logoutHandler(
 		outcome, err := logout(w, r)
 		switch {
 		case err != nil:
+			web.RetryLater(w)
 			m.fail(w, r, http.StatusServiceUnavailable, err)
 		// A redirect would promise more than ECGrid has done.
 		case outcome == LogoutRefused && page == web.SignOutEverywhere && web.ShowsPages(r):

@@ -22,7 +22,7 @@ func WithLedger(t *testing.T, changes ...func(*ecgridsession.Config)) (*Site, *O
 
 // Bounded is far over what a hanging ledger may cost one request, and far
 // under forever.
-const Bounded = 5 * time.Second
+const Bounded = 20 * time.Second
 
 // OpenLedger is a Ledger whose data a test can see, lose, forge and make
 // unreachable.
