@@ -80,7 +80,7 @@ func TestAFrameWhoseSessionIsOverShowsALinkOutOfIt(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, sent.StatusCode)
 	got := (&site.Visitor{}).Get(s, sent.Header.Get("Location"), frame...)
 	assert.Contains(t, got.Header.Get("Content-Security-Policy"), "frame-ancestors 'self'")
-	assert.Contains(t, got.Text, `<a href="/login" target="_top">`)
+	assert.Contains(t, got.Text, `href="/login" target="_top">Sign in</a>`)
 	assert.NotContains(t, got.Text, "<form", "a page around it could trick a person into a button")
 
 	page := (&site.Visitor{}).Get(s, "/login", site.Click...)
