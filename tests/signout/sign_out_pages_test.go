@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/ecgrid-contrib/ecgridsession/ecgridtest"
 	"github.com/ecgrid-contrib/ecgridsession/tests/site"
 )
 
@@ -56,4 +57,32 @@ func TestAPersonIsToldWhereECGridRefusedItsPartOfSigningOutEverywhere(t *testing
 	s.Grid.AddUser(site.Admin)
 	admin := s.SignIn(site.Admin)
 	assert.Equal(t, http.StatusSeeOther, admin.Post(s, "/logout-everywhere", site.Click...).StatusCode)
+}
+
+func TestASecondTryOfAnUnconfirmedSignOutConfirmsNothing(t *testing.T) {
+	for name, signIn := range map[string]func(*site.Site) *site.Visitor{
+		"API key": func(s *site.Site) *site.Visitor { return s.SignInByKey(site.Demo) },
+		"bearer": func(s *site.Site) *site.Visitor {
+			s.Grid.Inject(ecgridtest.Fault{Path: site.LogoutCall, Status: http.StatusServiceUnavailable})
+			return s.SignIn(site.Demo)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := site.New(t, site.InProcess())
+			v := signIn(s)
+			back := v.Copy() // a browser that kept its cookie, in spite of the deletion
+			s.Ledger.RefuseSwaps()
+			first := v.Post(s, "/logout", site.Click...)
+			assert.Equal(t, http.StatusServiceUnavailable, first.StatusCode)
+			assert.Contains(t, first.Text, "This is being tried again")
+			assert.Contains(t, first.Text, "there is nothing for you to do")
+
+			second := back.Copy().Post(s, "/logout", site.Click...)
+			assert.Equal(t, http.StatusServiceUnavailable, second.StatusCode, "with the cookie it is as unconfirmed as before")
+			assert.Contains(t, second.Text, "could not be confirmed")
+
+			none := v.Post(s, "/logout", site.Click...)
+			assert.Equal(t, http.StatusSeeOther, none.StatusCode, "without a cookie there is nothing to end")
+		})
+	}
 }
