@@ -98,6 +98,7 @@ func TestAPanicInARefreshGivesUpThatSessionAlone(t *testing.T) {
 		time.Sleep(time.Minute)
 		k.touch(sessionOf(ledger, 2, "b"), time.Now().UnixMilli())
 		time.Sleep(20 * time.Minute)
+		synctest.Wait()
 		assert.Equal(t, 2, calls)
 		assert.Len(t, k.held, 1)
 	})
