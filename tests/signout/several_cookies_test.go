@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -53,6 +54,22 @@ func TestASignOutWithTwoCookiesOfOneSessionEndsItOnce(t *testing.T) {
 		both.Post(s, "/logout")
 		assert.Len(t, s.Events.Of(ecgridsession.LoggedOut), 1)
 		assert.Len(t, s.Grid.Calls(site.LogoutCall), 1)
+		assert.Zero(t, s.Grid.LiveTokens(site.Demo.ID))
+	})
+}
+
+// The ledger would know the newest credential. While it is down, the newer cookie
+// does.
+func TestOfTwoCookiesOfOneSessionTheNewerIsSignedOutWhileTheLedgerIsDown(t *testing.T) {
+	site.InBubble(t, func(t *testing.T, s *site.Site) {
+		v := s.SignIn(site.Demo)
+		older := v.Copy()
+		time.Sleep(site.UntilDue)
+		v.Post(s, "/token")
+		assert.Equal(t, 1, s.Grid.LiveTokens(site.Demo.ID))
+		s.Ledger.RefuseAll()
+		both := &site.Visitor{Cookie: older.Cookie + "; " + site.Sent(v.Cookie)}
+		both.Post(s, "/logout")
 		assert.Zero(t, s.Grid.LiveTokens(site.Demo.ID))
 	})
 }
