@@ -44,14 +44,18 @@ func TestAnUploadThatOutlastsADueTokenReachesECGrid(t *testing.T) {
 
 func TestAnImageBehindRequireAndASignOutWaitForNoRefresh(t *testing.T) {
 	site.InBubble(t, func(t *testing.T, s *site.Site) {
-		s.Mux.Handle("/guarded/logout", s.Middleware.Require(s.Middleware.LogoutHandler()))
 		v := s.SignIn(site.Demo)
 		time.Sleep(14 * time.Minute)
 		assert.Equal(t, http.StatusOK, v.Get(s, "/private", "Sec-Fetch-Dest", "image", "Sec-Fetch-Mode", "no-cors").StatusCode)
 		assert.Equal(t, http.StatusOK, v.Get(s, "/logout").StatusCode)
 		assert.Equal(t, http.StatusOK, v.Get(s, "/login").StatusCode)
 		assert.Equal(t, http.StatusOK, v.Get(s, "/session").StatusCode)
-		assert.Equal(t, http.StatusSeeOther, v.Post(s, "/logout").StatusCode)
+		// Behind Require, too.
+		r := httptest.NewRequest(http.MethodPost, "/logout", nil)
+		r.Header.Set("Cookie", site.Sent(v.Cookie))
+		w := httptest.NewRecorder()
+		s.Middleware.Require(s.Middleware.LogoutHandler()).ServeHTTP(w, r)
+		assert.Equal(t, http.StatusSeeOther, w.Code)
 		assert.Empty(t, s.Grid.Calls(site.RefreshCall))
 	})
 }
