@@ -21,6 +21,10 @@ func TestTheSignOutPageSpeaksOfASessionOnlyIfThereIsOne(t *testing.T) {
 		assert.NotContains(t, without.Text, "your session", path)
 		assert.NotContains(t, without.Text, "Stay signed in", path)
 		assert.Contains(t, without.Text, "You are not signed in", path)
+		if path == "/logout-everywhere" {
+			assert.Contains(t, without.Text, `<form action="/login">`, "it is not known whose sessions to end")
+			assert.NotContains(t, without.Text, "<button autofocus>Sign out everywhere")
+		}
 	}
 }
 
