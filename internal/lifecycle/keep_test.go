@@ -104,6 +104,20 @@ func TestAPanicInARefreshGivesUpThatSessionAlone(t *testing.T) {
 	})
 }
 
+// The machine has slept, so the timer comes late.
+func TestASessionFoundPastItsIdleLimitIsDroppedWithoutARefresh(t *testing.T) {
+	k, ledger := keeperOf(t, func(*session.Snapshot) (*session.Snapshot, error) {
+		t.Error("refreshed")
+		return nil, session.ErrNone
+	})
+	snap := sessionOf(ledger, 1, "token")
+	k.touch(snap, snap.Record.SeenAt)
+	require.Len(t, k.held, 1)
+	k.limits.Now = func() time.Time { return time.Now().Add(31 * time.Minute) }
+	k.wake()
+	assert.Empty(t, k.held)
+}
+
 func TestNoMoreThanABoundedNumberOfRefreshesRunAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
