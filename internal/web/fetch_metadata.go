@@ -38,9 +38,14 @@ func Target(r *http.Request) string {
 
 // Came returns the page that htmx sent the request from, as path and query, or ""
 // if it is not known to be a page of this site. Sec-Fetch-Site proves it where
-// there is Fetch Metadata. Without it the page's host has to be the request's.
+// there is Fetch Metadata. Without it the page's host has to be the request's. A
+// page of the history, for which htmx 4 names no page, is the way back to itself.
 func Came(r *http.Request) string {
-	page, err := url.Parse(r.Header.Get("HX-Current-URL"))
+	given := r.Header.Get("HX-Current-URL")
+	if given == "" && restoresHistory(r) {
+		return Target(r)
+	}
+	page, err := url.Parse(given)
 	if err != nil || page.Host == "" {
 		return ""
 	}
@@ -119,10 +124,13 @@ func MayBeFrame(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "empty"
 }
 
-// IsHTMX reports whether htmx sent the request: it follows HX-Redirect. An app may
-// have htmx 2 leave HX-Request out when it restores a page of the history.
-func IsHTMX(r *http.Request) bool {
-	return r.Header.Get("HX-Request") == "true" || r.Header.Get("HX-History-Restore-Request") == "true"
+// IsHTMX reports whether htmx sent the request: it follows HX-Redirect. htmx 4
+// asks for a page of the history without HX-Request, and htmx 2 may do so.
+func IsHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" || restoresHistory(r) }
+
+// restoresHistory reports whether htmx asks for a whole page of the history.
+func restoresHistory(r *http.Request) bool {
+	return r.Header.Get("HX-History-Restore-Request") == "true"
 }
 
 // isBoosted reports whether htmx follows a link or sends a form in place of the

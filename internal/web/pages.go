@@ -92,6 +92,7 @@ type PageData struct {
 	SignedIn bool
 	Again    string // the address of another try
 	In       string // the sign-in page, for a person whose form came too late
+	Alone    bool   // Turbo must load the page by itself
 }
 
 // Page writes a page that no cache keeps and no other site can frame. It
@@ -115,6 +116,10 @@ func (a *Answers) Page(w http.ResponseWriter, r *http.Request, status int, page 
 	if data.Back == "" {
 		data.Back = a.Home
 	}
+	// Turbo puts a page under the Content-Security-Policy of the page before it,
+	// which may forbid our style sheet, or into a frame that it has no part for.
+	// What a POST has brought cannot be loaded again.
+	data.Alone = r.Method == http.MethodGet
 	var body bytes.Buffer
 	if err := pageTemplates.ExecuteTemplate(&body, page, data); err != nil {
 		a.Logger.ErrorContext(r.Context(), "ecgridsession: a page could not be rendered", "page", page, "error", err)

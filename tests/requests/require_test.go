@@ -100,6 +100,7 @@ func TestRequireLeadsHTMXToSignInAndBackToItsPage(t *testing.T) {
 			"a swap":                     {append([]string{"HX-Current-URL", back}, htmx...), "/login?return_to=%2Forders%3Fpage%3D2"},
 			"a boosted link":             {append([]string{"HX-Current-URL", back, "HX-Boosted", "true"}, htmx...), "/login?return_to=%2Forders%3Fpage%3D2"},
 			"a restored history":         {append([]string{"HX-Current-URL", back, "HX-History-Restore-Request", "true"}, htmx...), "/login?return_to=%2Forders%3Fpage%3D2"},
+			"htmx 4 restores a history":  {append([]string{"HX-History-Restore-Request", "true"}, site.FetchCall...), "/login?return_to=%2Fprivate"},
 			"without Fetch Metadata":     {[]string{"HX-Request", "true", "HX-Current-URL", back}, "/login?return_to=%2Forders%3Fpage%3D2"},
 			"a page of another site":     {[]string{"HX-Request", "true", "HX-Current-URL", "https://evil.example/orders"}, "/login"},
 			"a page of a sibling":        {[]string{"HX-Request", "true", "HX-Current-URL", back, "Sec-Fetch-Site", "same-site"}, "/login"},
