@@ -123,6 +123,7 @@ func TestACallWhoseTokenIsReplacedUnderWay(t *testing.T) {
 func TestACallWhoseSessionEndsOnTheWayIsUnauthorizedAndNotSent(t *testing.T) {
 	s := newSite(t)
 	s.grid.SetTokenTTL(time.Second)
+	s.grid.Inject(ecgridtest.Fault{Path: "/v2/auth/refresh", Status: http.StatusUnauthorized})
 	b := s.browser(true).signIn(byPassword)
 	require.Eventually(t, func() bool { return s.grid.LiveTokens(demo.ID) == 0 }, patience, 20*time.Millisecond)
 	assert.Equal(t, http.StatusUnauthorized, b.do(http.MethodPost, inboxPath, "{}").StatusCode)
