@@ -56,13 +56,21 @@
 // however many replicas: whoever claims it in the ledger makes the call, and the
 // others wait for the outcome. Require, [Middleware.Credential] and Transport see
 // to a token that is due. Wrap never does, so that a sign-out, a public page and
-// an image never wait.
+// an image never wait. While the token is good a request waits a second at most,
+// and continues with the token that it has.
+//
+// A session in use outlives its token. If no request comes while its token is
+// due, the process that set the session's cookie last refreshes it, until
+// Config.IdleTimeout has passed since then. This is for tokens without a refresh
+// token: the others can be refreshed when they have expired.
 //
 // The new token stays in the ledger until it expires. A browser that missed the
 // new cookie, or sends an older one, goes on. A refresh to which ECGrid does not
 // answer, or answers 429 or 5xx, leaves the token so far in place and is tried
-// again with a growing pause. ECGrid's refusal ends the session, unless the
-// ledger could not be asked whether the token has been replaced. A token that has
+// again with a growing pause, or after Retry-After. ECGrid's refusal ends the
+// session, unless the ledger could not be asked whether the token has been
+// replaced. A 400, 403 or 404 leaves the token its life, and ends the session
+// once ECGrid refuses the token in a call as well. A token that has
 // expired while the browser slept is given one refresh. Should a call through
 // [Middleware.Transport] meet a token that has just been replaced, it is sent
 // once more with the new one, if its body can be had again.
