@@ -77,7 +77,7 @@ func New(cfg Config) (*Middleware, error) {
 	base = ecgrid.Contained(base, cfg.Logger)
 	m := &Middleware{
 		cfg: cfg, upstream: upstream, gate: gate, ledger: ledger,
-		answers: &web.Answers{OnError: cfg.ErrorHandler, Logger: cfg.Logger, Home: cfg.AfterLogin, Out: cfg.AfterLogout, In: cfg.LoginURL},
+		answers: &web.Answers{OnError: cfg.ErrorHandler, Logger: cfg.Logger, Home: cfg.AfterLogin, Out: cfg.AfterLogout, In: cfg.LoginURL, MayLink: localpath.Valid},
 		events:  &observer{logger: cfg.Logger, onEvent: cfg.OnEvent, idle: cfg.IdleTimeout, lifetime: cfg.Lifetime},
 		grid: grid{
 			Client:  ecgrid.New(upstream.Base, base, cfg.LoginField),

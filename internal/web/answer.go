@@ -15,7 +15,7 @@ func (a *Answers) Fail(w http.ResponseWriter, r *http.Request, status int, err e
 	if ShowsPages(r) {
 		data := PageData{Title: words.Title, Text: words.Text, Back: a.Out}
 		if words.Again && r.Method == http.MethodGet {
-			data.Again = Target(r)
+			data.Again = a.sameAddress(r)
 		}
 		// A navigation is sent to sign-in. What comes here was posted.
 		if status == http.StatusUnauthorized && r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -19,6 +19,17 @@ type Answers struct {
 	Home, Out string
 	// In is the sign-in page.
 	In string
+	// MayLink reports whether a path leads to this site, however a browser reads it.
+	MayLink func(target string) bool
+}
+
+// sameAddress is Target for a link of ours, or "" if a browser could read it as an
+// address of another site: a request for //evil.example/ has that as its path.
+func (a *Answers) sameAddress(r *http.Request) string {
+	if target := Target(r); a.MayLink(target) {
+		return target
+	}
+	return ""
 }
 
 // The pages of this package's own: sign-in, the two sign-out buttons, and
@@ -100,9 +111,9 @@ type PageData struct {
 // torn page.
 func (a *Answers) Page(w http.ResponseWriter, r *http.Request, status int, page string, data PageData) {
 	// htmx would put the page's body under the app's own style sheet and policy.
-	if isBoosted(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+	if whole := a.sameAddress(r); whole != "" && isBoosted(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		NoStore(w)
-		w.Header().Set("HX-Redirect", Target(r))
+		w.Header().Set("HX-Redirect", whole)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -111,7 +122,7 @@ func (a *Answers) Page(w http.ResponseWriter, r *http.Request, status int, page 
 		data.Title = pageTitles[page]
 	}
 	if IsFrame(r) && page == SignIn {
-		page, data.Again = pageOutOfFrame, Target(r)
+		page, data.Again = pageOutOfFrame, a.In
 	}
 	if data.Back == "" {
 		data.Back = a.Home

@@ -2,6 +2,7 @@ package signout
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,6 +47,18 @@ func TestThePageOfAnOutageOffersAnotherTryAtTheSameAddress(t *testing.T) {
 	got := v.Get(s, "/private?page=2&sort=-date", site.Click...)
 	assert.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	assert.Contains(t, got.Text, `href="/private?page=2&amp;sort=-date"`)
+
+	guarded := s.Middleware.Require(http.NotFoundHandler())
+	for _, target := range []string{"//evil.example/", `/\evil.example/`, "https://evil.example/"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RequestURI = target
+		r.Header.Set("Accept", "text/html")
+		r.Header.Set("Cookie", "__Host-ecgrid="+v.Cookie)
+		w := httptest.NewRecorder()
+		guarded.ServeHTTP(w, r)
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+		assert.NotContains(t, w.Body.String(), "evil.example", "no link to another site: %s", target)
+	}
 }
 
 func TestAPersonIsToldWhereECGridRefusedItsPartOfSigningOutEverywhere(t *testing.T) {
