@@ -144,9 +144,14 @@ func handBack(caller, opened *http.Request) {
 // Require lets only signed-in requests through to next, wrapping it where the
 // app has not. A token that is due is refreshed first, whatever the method. A
 // browser that navigates is sent to Config.LoginURL with the page it wanted as
-// return_to; anything else is answered 401, in JSON but for a browser's form,
-// and 503 with Retry-After where the ledger cannot say whether the session is
-// open.
+// return_to, and so is a script that accepts text/html by name, such as Turbo.
+// Anything else is answered 401, in JSON except for a browser's form, and 503
+// with Retry-After if the ledger cannot say whether the session is open.
+//
+// htmx gets HX-Redirect with its 401, which leads to sign-in and back to the page
+// that it is on. htmx 1 and 2 ignore that header when they restore a page of their
+// history. Set htmx.config.refreshOnHistoryMiss there.
+//
 // Whatever it guards is sent with Cache-Control: no-store, whatever next sets,
 // so that Back shows nothing after sign-out.
 //
