@@ -5,6 +5,7 @@ package browser_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -31,9 +32,22 @@ var demoPages = []shown{
 	{"sign-in", func(b *tab) { b.open(b.s.url + "/login"); b.sees(form) }},
 	{"not-found", func(b *tab) { b.open(b.s.url + "/nowhere"); b.sees("main h1") }},
 	{"inbox", func(b *tab) { b.signIn(demo); b.until(`document.querySelectorAll("#calls li").length === 2`) }},
+	{"sign-in-while-signed-in", func(b *tab) { b.open(b.s.url + "/login"); b.sees(".way-out a") }},
 	{"not-found-signed-in", func(b *tab) { b.open(b.s.url + "/nowhere"); b.sees("main h1") }},
 	{"sign-out", func(b *tab) { b.open(b.s.url + "/logout"); b.sees("form button") }},
 	{"landing-after-sign-out", func(b *tab) { b.click("form button"); b.sees(landing); b.sees("#token[data-state=revoked]") }},
+	{"sign-out-without-a-session", func(b *tab) { b.open(b.s.url + "/logout"); b.sees("form button") }},
+	{"sign-in-after-the-idle-limit", func(b *tab) { b.open(b.s.url + "/login?over=idle"); b.sees(".notice") }},
+}
+
+// The example within two minutes of the idle limit.
+var warningPages = []shown{
+	{"still-there", func(b *tab) { b.signIn(demo); b.sees(warning) }},
+	{"still-there-failed", func(b *tab) {
+		eval[bool](b, `(window.fetch = () => Promise.reject(new TypeError("offline"))) !== null`)
+		b.click("#stay")
+		b.sees("#stay-failed")
+	}},
 }
 
 // The example with an ECGrid that fails.
@@ -92,9 +106,10 @@ func onEachPage(t *testing.T, look func(t *testing.T, b *tab, name string)) {
 	t.Helper()
 	launched(t)
 	for name, group := range map[string]func(*testing.T) (*site, []shown){
-		"the example as it starts": func(t *testing.T) (*site, []shown) { return withFakeInside(t), demoPages },
-		"an ECGrid that fails":     func(t *testing.T) (*site, []shown) { return onLocalhost(t), failingPages },
-		"a ledger that fails":      libraryAlone,
+		"the example as it starts":          func(t *testing.T) (*site, []shown) { return withFakeInside(t), demoPages },
+		"the example before its idle limit": func(t *testing.T) (*site, []shown) { return withFakeInside(t, "-idle-timeout", "1m50s"), warningPages },
+		"an ECGrid that fails":              func(t *testing.T) (*site, []shown) { return onLocalhost(t), failingPages },
+		"a ledger that fails":               libraryAlone,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, pages := group(t)
@@ -109,9 +124,9 @@ func onEachPage(t *testing.T, look func(t *testing.T, b *tab, name string)) {
 
 // withFakeInside is the example as README's first command starts it: without a
 // log for the test to look at, and with a panel that shows it.
-func withFakeInside(t *testing.T) *site {
+func withFakeInside(t *testing.T, flags ...string) *site {
 	t.Helper()
-	f := newFront(t, "localhost", startExample(t), false)
+	f := newFront(t, "localhost", startExample(t, flags...), false)
 	return &site{t: t, url: "http://" + f.appHost, cookie: "ecgrid-dev", front: f}
 }
 
@@ -129,6 +144,12 @@ func libraryAlone(t *testing.T) (*site, []shown) {
 	mux.Handle("/login", m.LoginHandler())
 	mux.Handle("/logout", m.LogoutHandler())
 	mux.Handle("/logout-everywhere", m.LogoutEverywhereHandler())
+	mux.HandleFunc("/form", html(`<form method="post" action="/"><button>Save</button></form>`))
+	mux.HandleFunc("/framed", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>An app with a frame</title><main><h1>An app with a frame</h1>
+			<iframe title="Inbox" src="/" style="width:100%;height:20rem;border:1px solid gray"></iframe></main>`)
+	})
 	mux.Handle("/", m.Require(html("<main><table><tr><td>Private</table></main>")))
 	app := httptest.NewServer(m.Wrap(mux))
 	t.Cleanup(func() {
@@ -142,7 +163,31 @@ func libraryAlone(t *testing.T) (*site, []shown) {
 	require.NoError(t, err)
 	f := newFront(t, "localhost", where, false)
 	return &site{t: t, url: "http://" + f.appHost, cookie: "ecgrid-dev", grid: grid, front: f}, []shown{
-		{"sign-out-everywhere", func(b *tab) { b.open(b.s.url + "/logout-everywhere"); b.sees("form button") }},
+		{"sign-out-everywhere-without-a-session", func(b *tab) { b.open(b.s.url + "/logout-everywhere"); b.sees("form button") }},
+		{"frame", func(b *tab) {
+			b.open(b.s.url + "/framed")
+			b.until(`document.querySelector("iframe").contentDocument?.querySelector("a[href]")?.checkVisibility() === true`)
+		}},
+		{"form-too-late", func(b *tab) {
+			b.open(b.s.url + "/form")
+			b.click("form button")
+			b.sees(".way-out a")
+		}},
+		{"sign-out-everywhere", func(b *tab) {
+			b.open(b.s.url + "/login")
+			b.fill("#login", alice.Login)
+			b.fill("#password", alice.Password)
+			b.click("form:has(#password) button")
+			b.sees(inbox)
+			b.open(b.s.url + "/logout-everywhere")
+			b.sees("form button")
+		}},
+		{"signed-out-here", func(b *tab) {
+			b.s.grid.Inject(ecgridtest.Fault{Path: "/v2/users/reset/7", Times: 1, Status: http.StatusForbidden})
+			b.click("form button")
+			b.until(`!document.querySelector("form")`)
+			b.sees(".way-out a")
+		}},
 		{"just-a-moment", func(b *tab) {
 			b.open(b.s.url + "/login")
 			b.click("summary")
