@@ -159,6 +159,7 @@ type site struct {
 func onEach(t *testing.T, property func(t *testing.T, s *site)) {
 	for name, open := range map[string]func(*testing.T) backend{
 		"gormstore": onGorm, "redistore": onRedis, "redisstore": onRedisstore, "memcached": onMemcached, "pgstore": onPostgres,
+		"dynastore": onDynamo,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &site{backend: open(t), t: t, grid: ecgridtest.NewServer(t)}
