@@ -5,6 +5,17 @@
 const account = document.getElementById("account");
 const signedIn = account !== null;
 
+// A page that is on its way to another, as by signing out, must not reload: that
+// would cut off the answer that it waits for, and with it the end of its cookie.
+let leaving = false;
+addEventListener("beforeunload", () => {
+  leaving = true;
+  setTimeout(() => { leaving = false; }, 10_000); // it was a download
+});
+const reload = () => {
+  if (!leaving) location.reload();
+};
+
 // Other tabs of this site hear that the session was used, or that there is none.
 // They do not take this page's word for it: they ask the server.
 const otherTabs = new BroadcastChannel("session");
@@ -56,14 +67,14 @@ otherTabs.postMessage(signedIn ? "used" : "signed-out");
     try {
       const answer = await fetch("/session", { method, headers: { Accept: "application/json" } });
       if (answer.status === 401) {
-        location.reload(); // to what the page shows a visitor
+        reload(); // to what the page shows a visitor
         return true;
       }
       if (!answer.ok) return false;
       const session = await answer.json();
       if (mine !== latest) return true; // a later answer says more
       if (session.ref !== account.dataset.session) {
-        location.reload(); // somebody has signed in in another tab
+        reload(); // somebody has signed in in another tab
         return true;
       }
       mayStay = session.idleEndsAt !== session.endsAt;
@@ -115,11 +126,7 @@ const source = signedIn || panel ? new EventSource("/events") : null;
 
   source.addEventListener("session-ended", () => {
     source.close();
-    location.reload(); // to what the page shows a visitor
-  });
-  addEventListener("submit", () => {
-    // This page signs out itself: a reload would cut its own answer off.
-    source.close();
+    reload(); // to what the page shows a visitor
   });
   addEventListener("pageshow", (event) => {
     // Back has brought the page as it was, and the session may have ended.
