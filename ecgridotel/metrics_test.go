@@ -65,6 +65,7 @@ func TestARefreshIsCountedByWhatCameOfIt(t *testing.T) {
 				}
 				time.Sleep(tokenTTL - time.Minute) // due, and not yet expired
 				assert.Equal(t, c.answer, v.get("/"))
+				time.Sleep(20 * time.Second) // the page has not waited for the end of a slow call
 				assert.Equal(t, c.refreshes, s.counted("ecgridsession.refreshes"))
 				assert.Equal(t, c.ends, s.counted("ecgridsession.ends"))
 			}, func(cfg *ecgridsession.Config) { cfg.IdleTimeout = inADay })

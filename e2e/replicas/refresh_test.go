@@ -16,7 +16,7 @@ import (
 // A token of this life is due in the middle of it, and then lives on for as long
 // as a busy machine needs.
 const (
-	briefLife = 8 * time.Second
+	briefLife = 16 * time.Second
 	untilDue  = briefLife/2 + 200*time.Millisecond
 )
 
@@ -34,6 +34,28 @@ func dueSession(s *site, id int64) *user {
 func (s *site) awaitCalls(path string, n int) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool { return len(s.grid.calls(path)) >= n }, patience, 5*time.Millisecond)
+}
+
+// refreshedAt uses a session at a replica until its token is refreshed. In the
+// meantime the old one serves.
+func (s *site) refreshedAt(replica *process, u *user) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		got := u.get(replica.url + "/inbox")
+		assert.NoError(s.t, got.err)
+		assert.Equal(s.t, http.StatusOK, got.status, got.body)
+		return got.set
+	}, patience, 50*time.Millisecond)
+}
+
+// endedAt uses a session at a replica until it has ended there.
+func (s *site) endedAt(replica *process, u *user) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		got := u.get(replica.url + "/inbox")
+		assert.Equal(s.t, http.StatusUnauthorized, got.status, got.body)
+		return !u.signedIn(replica)
+	}, patience, 50*time.Millisecond)
 }
 
 func TestRequestsToBothReplicasAtExpiryMakeOneRefresh(t *testing.T) {
@@ -79,10 +101,7 @@ func TestAnotherReplicaTakesOverFromOneThatWasKilled(t *testing.T) {
 	s.awaitCalls(refreshPath, 1)
 	s.a.kill()
 
-	got := u.get(s.b.url + "/inbox")
-	require.NoError(t, got.err)
-	assert.Equal(t, http.StatusOK, got.status, got.body)
-	assert.True(t, got.set)
+	s.refreshedAt(s.b, u)
 	assert.Len(t, s.grid.calls(refreshPath), 2)
 	assert.Equal(t, 1, s.grid.live(1))
 }
@@ -98,9 +117,7 @@ func TestAReplicaKilledWithTheAnswerOnItsWayCostsTheSession(t *testing.T) {
 	require.Eventually(t, func() bool { return s.grid.calls(refreshPath)[0].Status == http.StatusOK }, patience, 10*time.Millisecond)
 	s.a.kill()
 
-	got := u.get(s.b.url + "/inbox")
-	assert.Equal(t, http.StatusUnauthorized, got.status, got.body)
-	assert.False(t, u.signedIn(s.b))
+	s.endedAt(s.b, u)
 	s.b.tellsOf(1, "session-ended")
 	assert.Equal(t, 1, s.grid.live(1), "the token that nobody knows lives until it expires")
 }
@@ -109,16 +126,14 @@ func TestAReplicaThatSleepsThroughItsLeaseFindsTheSessionGoneOn(t *testing.T) {
 	s := newSite(t)
 	u := dueSession(s, 1)
 	// Its call is handled long after another replica's.
-	s.grid.inject(ecgridtest.Fault{Path: refreshPath, Times: 1, Delay: 4 * authTimeout})
+	s.grid.inject(ecgridtest.Fault{Path: refreshPath, Times: 1, Delay: lease + 2*time.Second})
 	sleeper := u.copied()
 	slept := make(chan answer, 1)
 	go func() { slept <- sleeper.get(s.a.url + "/inbox") }()
 	s.awaitCalls(refreshPath, 1)
 	s.a.freeze()
 
-	got := u.get(s.b.url + "/inbox")
-	require.NoError(t, got.err)
-	assert.Equal(t, http.StatusOK, got.status, got.body)
+	s.refreshedAt(s.b, u)
 	require.Eventually(t, func() bool { return s.grid.calls(refreshPath)[0].Status != 0 }, patience, 10*time.Millisecond)
 	s.a.thaw()
 
@@ -133,7 +148,7 @@ func TestAReplicaThatSleepsThroughItsLeaseFindsTheSessionGoneOn(t *testing.T) {
 func TestATokenThatComesToAReplicaAfterItsLeaseIsRevoked(t *testing.T) {
 	s := newSite(t)
 	u := dueSession(s, 1)
-	// It would wait for ECGrid longer than the other leaves it the lease.
+	// It waits for ECGrid longer than the other leaves it the lease.
 	s.cfg.AuthTimeout = 10 * authTimeout
 	patient := s.replica()
 	s.grid.inject(ecgridtest.Fault{Path: refreshPath, Times: 1, Delay: 300 * time.Millisecond})
@@ -145,8 +160,7 @@ func TestATokenThatComesToAReplicaAfterItsLeaseIsRevoked(t *testing.T) {
 	require.Eventually(t, func() bool { return s.grid.calls(refreshPath)[0].Status == http.StatusOK }, patience, 10*time.Millisecond)
 
 	// The other takes over with a token that is dead by now, and is refused.
-	got := u.get(s.b.url + "/inbox")
-	assert.Equal(t, http.StatusUnauthorized, got.status, got.body)
+	s.endedAt(s.b, u)
 	patient.thaw()
 	late := <-slept
 	require.NoError(t, late.err)

@@ -32,9 +32,12 @@ type site struct {
 	proxy *roundRobin
 }
 
-// authTimeout is short, so that a lease, which is twice as long, lapses within a
-// test; everything that is not to time out takes a fraction of it.
-const authTimeout = 1500 * time.Millisecond
+// authTimeout is short, so that a lease, which is six times as long, lapses within
+// a test and while a token that is due is still good.
+const (
+	authTimeout = 700 * time.Millisecond
+	lease       = 6 * authTimeout
+)
 
 // newSite starts one whose replicas wait for Redis as long as a busy machine
 // needs.
