@@ -96,6 +96,11 @@ func newSite(t *testing.T, changes ...func(*ecgridsession.Config)) *site {
 	}
 	s.m, err = ecgridsession.New(cfg)
 	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_ = s.m.Close(ctx) // what hangs is cut short: the test's own doing
+	})
 
 	mux := http.NewServeMux()
 	mux.Handle("/login", s.m.LoginHandler())
