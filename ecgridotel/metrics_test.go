@@ -52,7 +52,7 @@ func TestARefreshIsCountedByWhatCameOfIt(t *testing.T) {
 		},
 		"a refusal": {
 			// The delay tells it from an end without a call: outside of a bubble every call takes time.
-			[]ecgridtest.Fault{{Path: refreshCall, Status: 401, Delay: time.Second}}, 401,
+			[]ecgridtest.Fault{{Path: refreshCall, Status: 401, Delay: time.Second / 2}}, 401,
 			map[string]int64{"refresh.outcome=ended,error.type=InvalidSession": 1},
 			map[string]int64{"error.type=InvalidSession": 1},
 		},
@@ -63,7 +63,7 @@ func TestARefreshIsCountedByWhatCameOfIt(t *testing.T) {
 				for _, fault := range c.faults {
 					s.grid.Inject(fault)
 				}
-				time.Sleep(tokenTTL - time.Minute) // due, and not yet expired
+				time.Sleep(tokenTTL - 2*time.Minute + time.Second) // due for a request, and not yet in the background
 				assert.Equal(t, c.answer, v.get("/"))
 				time.Sleep(20 * time.Second) // the page has not waited for the end of a slow call
 				assert.Equal(t, c.refreshes, s.counted("ecgridsession.refreshes"))
@@ -253,8 +253,8 @@ func TestEachCallToECGridIsTimedInSeconds(t *testing.T) {
 		}
 		delay(loginCall, 250*time.Millisecond, 0, 1)
 		v := s.signedIn()
-		delay(refreshCall, 1500*time.Millisecond, 0, 1)
-		time.Sleep(tokenTTL - time.Minute)
+		delay(refreshCall, 750*time.Millisecond, 0, 1)
+		time.Sleep(tokenTTL - 2*time.Minute + time.Second) // due for a request, and not yet in the background
 		require.Equal(t, http.StatusOK, v.get("/"))
 		delay(logoutCall, 2*time.Second, 503, 1)
 		delay(logoutCall, 4*time.Second, 0, 1)
@@ -269,7 +269,7 @@ func TestEachCallToECGridIsTimedInSeconds(t *testing.T) {
 		}
 		assert.Equal(t, map[string]float64{
 			"upstream.call=login":                 0.25,
-			"upstream.call=refresh":               1.5,
+			"upstream.call=refresh":               0.75,
 			"upstream.call=logout,error.type=503": 2,
 			"upstream.call=revocation":            4,
 		}, got)
