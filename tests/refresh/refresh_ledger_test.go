@@ -239,7 +239,7 @@ func TestALedgerThatStopsWritingWithinARefreshIsNotHammered(t *testing.T) {
 		v := r.SignInEarlier(site.Demo)
 		old := v.Copy()
 		time.Sleep(site.UntilDue)
-		r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: time.Second})
+		r.Grid.Inject(ecgridtest.Fault{Path: site.RefreshCall, Delay: 800 * time.Millisecond})
 		time.AfterFunc(500*time.Millisecond, r.Ledger.RefuseSwaps)
 		before := r.Ledger.Swaps.Load()
 		require.Equal(t, http.StatusOK, v.Get(r, "/inbox").StatusCode)
